@@ -1,0 +1,24 @@
+//! The broker: the rest of the program asks for a secret by name and gets it, just in time, for
+//! one request.
+//!
+//! Nothing outside this folder knows where a secret lives, and nothing in it knows what a model,
+//! a tool or a client is. A value exists only as [`Secret`], in locked memory that is wiped when
+//! the last holder lets go; no function here returns one as a string.
+
+mod broker;
+mod chain;
+mod config;
+mod error;
+pub mod memory;
+mod name;
+pub mod providers;
+mod reference;
+mod secret;
+mod single_flight;
+
+pub use broker::{Broker, KeyState};
+pub use config::{NameSettings, SecretsSettings};
+pub use error::SecretError;
+pub use name::{InvalidName, SecretName};
+pub use reference::{Field, InvalidReference, Reference};
+pub use secret::Secret;
