@@ -45,6 +45,11 @@ pub trait SecretProvider: Send + Sync {
     /// Whether a value is there, as far as can be told without asking a server.
     fn presence(&self, reference: &Reference) -> Presence;
 
+    /// Whether the chain may go on past a failure of this provider.
+    fn on_error(&self) -> OnError {
+        OnError::Stop
+    }
+
     /// Fetches the value at `fetch.reference`.
     ///
     /// # Errors
@@ -55,6 +60,17 @@ pub trait SecretProvider: Send + Sync {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
+}
+
+/// What the chain does when a provider fails (not when it has nothing).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// The call fails.
+    #[default]
+    Stop,
+    /// The next provider is asked.
+    Next,
 }
 
 /// What providers are built from, besides their settings. Building does no I/O.
