@@ -55,7 +55,10 @@ impl SecretsSettings {
 impl NameSettings {
     /// The references as written, each with the keys that lead to it.
     fn written(&self) -> Vec<(Vec<String>, &str)> {
-        let one = self.reference.iter().map(|text| (vec!["ref".to_owned()], text.as_str()));
+        let one = self
+            .reference
+            .iter()
+            .map(|text| (vec!["ref".to_owned()], text.as_str()));
         let many = self.references.iter().flatten().enumerate();
         let many = many.map(|(i, text)| (vec!["refs".to_owned(), i.to_string()], text.as_str()));
         one.chain(many).collect()
@@ -69,7 +72,10 @@ impl NameSettings {
         problems: &mut Vec<Problem>,
     ) -> Vec<Reference> {
         let at = |keys: Vec<String>| {
-            ["secrets", "names", name].map(str::to_owned).into_iter().chain(keys)
+            ["secrets", "names", name]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(keys)
         };
         if self.reference.is_some() == self.references.is_some() {
             problems.push(Problem::at(

@@ -134,7 +134,9 @@ pub struct Found {
 
 impl fmt::Debug for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Found").field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("Found")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }
 
@@ -154,7 +156,10 @@ impl ProviderError {
     /// An error with the operator's `detail`.
     #[must_use]
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self {
+            kind,
+            detail: detail.into(),
+        }
     }
 }
 
