@@ -15,9 +15,17 @@ pub mod file;
 pub mod vault;
 
 mod error;
+#[cfg(any(feature = "file", feature = "vault", feature = "aws"))]
+mod json_field;
 mod provider;
 mod registry;
+#[cfg(any(feature = "file", feature = "vault"))]
+mod secret_file;
 mod suggestion;
+#[cfg(any(feature = "file", feature = "vault", feature = "aws"))]
+mod template;
+#[cfg(any(feature = "file", feature = "vault", feature = "aws"))]
+mod value;
 mod well_known;
 
 pub use error::{ErrorKind, ProviderError};

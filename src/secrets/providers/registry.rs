@@ -60,6 +60,8 @@ macro_rules! registry {
 registry! {
     /// Variables of the environment, taken out of it at start.
     env, "env", EnvSettings;
+    /// Files: Docker and Kubernetes secrets, systemd credentials.
+    file, "file", FileSettings;
 }
 
 /// Settings that nobody will read, kept so that their presence can be refused with advice.
@@ -238,10 +240,23 @@ mod tests {
     }
 
     #[test]
+    #[cfg(all(feature = "env", feature = "file"))]
+    fn the_chain_comes_first_and_each_provider_once() {
+        assert_eq!(
+            try_build(&["file"], &["file", "env"], "{}").unwrap(),
+            ["file".to_owned(), "env".to_owned()]
+        );
+        assert_eq!(
+            try_build(&[], &[], r#"{"file": {}}"#).unwrap(),
+            ["file".to_owned()]
+        );
+    }
+
+    #[test]
     fn a_misspelt_provider_is_refused_with_the_name_that_was_meant() {
-        let problems = try_build(&["evn"], &["sk-secret"], "{}").unwrap_err();
+        let problems = try_build(&["flie"], &["sk-secret"], "{}").unwrap_err();
         assert_eq!(problems[0].path, ["secrets", "chain", "0"]);
-        assert_eq!(problems[0].help, "did you mean `env`?");
+        assert_eq!(problems[0].help, "did you mean `file`?");
         assert_eq!(problems[1].path, ["secrets", "names", "x"]);
         assert!(
             !format!("{problems:?}").contains("sk-secret"),
