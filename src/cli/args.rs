@@ -1,10 +1,8 @@
 //! The command line: what can be typed, and the help that explains it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::telemetry::{LogFormat, LogLevel};
 
 /// Stands between AI clients and everything that needs a key. It holds no keys: each is fetched
 /// from your secret store for one request and wiped.
@@ -32,12 +30,12 @@ pub struct Global {
     /// /etc/keyward/config.yaml; never one in the working directory.
     #[arg(long, global = true, env = "KEYWARD_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// How much to log, to stderr.
+    /// How much to log, to stderr: error, warn, info or debug.
     #[arg(long, global = true, env = "KEYWARD_LOG_LEVEL", value_name = "LEVEL")]
-    pub log_level: Option<LogLevel>,
-    /// How log lines look.
+    pub log_level: Option<String>,
+    /// How log lines look: text or json.
     #[arg(long, global = true, env = "KEYWARD_LOG_FORMAT", value_name = "FORMAT")]
-    pub log_format: Option<LogFormat>,
+    pub log_format: Option<String>,
     /// The model that is asked when a call names none.
     #[arg(long, global = true, env = "KEYWARD_DEFAULT_MODEL", value_name = "MODEL")]
     pub default_model: Option<String>,
@@ -65,7 +63,7 @@ pub struct Serve {
     /// Serve streamable HTTP at this address instead of stdio, for example 127.0.0.1:8787.
     /// `server.http.token_secret` must name the bearer token that clients send.
     #[arg(long, env = "KEYWARD_HTTP", value_name = "ADDRESS")]
-    pub http: Option<SocketAddr>,
+    pub http: Option<String>,
 }
 
 /// Commands under `secrets`.

@@ -1,7 +1,76 @@
-//! cli
-use std::process::ExitCode;
-/// stub
+//! The command line: one file a command, and the order in which a process comes to life.
+//!
+//! The order matters and stands in [`main`] alone: harden, read arguments and configuration, take
+//! keys out of the environment, and only then start threads.
+
+mod args;
+mod exit;
+mod serve;
+mod token;
+mod version;
+mod world;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Parser as _;
+
+pub use self::exit::Exit;
+use self::{
+    args::{Cli, Command},
+    world::World,
+};
+use crate::{secrets::memory, telemetry};
+
+/// Threads for calls; more only cost memory, since a call waits rather than computes.
+const WORKER_THREADS: usize = 2;
+/// For blocking work that is left when a command has ended (a read of stdin, most likely).
+const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(100);
+
+/// Runs the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let protections = memory::harden();
+    telemetry::set_panic_hook();
+    let Cli { command, global } = Cli::parse();
+    let exit = match command {
+        Command::Serve(serve) => match World::load(&global, serve.http.as_deref(), &protections) {
+            Ok(world) => run(serve::serve(world)),
+            Err(error) => error.report(false),
+        },
+        Command::Version(options) => version::version(options.json),
+    };
+    exit.into()
+}
+
+/// Starts the runtime, runs `command` on it, ends the runtime.
+fn run(command: impl Future<Output = Exit>) -> Exit {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let exit = runtime.block_on(command);
+            runtime.shutdown_timeout(RUNTIME_SHUTDOWN);
+            exit
+        }
+        Err(error) => {
+            complain(format_args!("cannot start threads: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+/// Prints a command's result. A reader that has gone (`keyward check | head`) is no failure.
+fn print(text: impl std::fmt::Display) {
+    let _closed = writeln!(io::stdout(), "{text}");
+}
+
+/// Tells the user what went wrong, where no log is set up for it.
+fn complain(text: impl std::fmt::Display) {
+    let _closed = writeln!(io::stderr(), "keyward: {text}");
 }

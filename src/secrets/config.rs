@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     InvalidReference, Reference,
-    providers::{ProvidersSettings, SecretProvider},
+    providers::{Mentions, ProvidersSettings, SecretProvider},
 };
 use crate::settings::Problem;
 
@@ -41,6 +41,23 @@ impl SecretsSettings {
     #[must_use]
     pub fn chain(&self) -> Vec<String> {
         self.chain.clone().unwrap_or_else(|| vec!["env".to_owned()])
+    }
+
+    /// The providers that references name, each with the path of the first key that names it.
+    #[must_use]
+    pub fn mentions(&self) -> Mentions {
+        let mut mentions = Mentions::new();
+        for (name, bound) in &self.names {
+            for (keys, text) in bound.written() {
+                if let Ok(reference) = text.parse::<Reference>() {
+                    let path = ["secrets", "names", name].map(str::to_owned).into_iter();
+                    mentions
+                        .entry(reference.provider().to_owned())
+                        .or_insert_with(|| path.chain(keys).collect());
+                }
+            }
+        }
+        mentions
     }
 
     /// Every reference that parses, wherever it stands.

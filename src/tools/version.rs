@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use super::{InvalidDefinition, Tool, ToolAnswer, ToolDefinition, ToolError};
-use crate::{call::CallContext, secrets::providers::BUILT_IN};
+use crate::{call::CallContext, secrets::providers};
 
 /// The tool.
 pub(super) struct Version {
@@ -31,10 +31,10 @@ impl Tool for Version {
         let version = env!("CARGO_PKG_VERSION");
         let text = format!(
             "Keyward {version}; secret providers: {}",
-            BUILT_IN.join(", ")
+            providers::built_in().join(", ")
         );
         let structured =
-            json!({ "name": "Keyward", "version": version, "secret_providers": BUILT_IN });
+            json!({ "name": "Keyward", "version": version, "secret_providers": providers::built_in() });
         Box::pin(async move { Ok(ToolAnswer { text, structured }) })
     }
 }

@@ -30,7 +30,7 @@ mod well_known;
 
 pub use error::{ErrorKind, ProviderError};
 pub use provider::{BuildContext, Fetch, Found, Lookup, OnError, Presence, SecretProvider};
-pub use registry::{LeftOut, Mentions, ProvidersSettings, build, env_names};
+pub use registry::{LeftOut, Mentions, ProvidersSettings, build, built_in, env_names};
 pub use well_known::{WELL_KNOWN, WellKnown, well_known_variable};
 
 /// The longest value a secret may have, in bytes: the locked pool is small on purpose.

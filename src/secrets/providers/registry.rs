@@ -199,12 +199,14 @@ fn find(name: &str, path: Vec<String>) -> Result<&'static Known, Problem> {
     }
 }
 
+/// The providers that are part of this build.
+#[must_use]
+pub fn built_in() -> Vec<&'static str> {
+    KNOWN.iter().filter(|known| known.settings.is_some()).map(|known| known.name).collect()
+}
+
 fn present() -> String {
-    let names = KNOWN
-        .iter()
-        .filter(|known| known.settings.is_some())
-        .map(|known| known.name);
-    names.collect::<Vec<_>>().join(", ")
+    built_in().join(", ")
 }
 
 #[cfg(test)]
