@@ -1,1 +1,5 @@
-//! server
+//! The server: speaks MCP over stdio and HTTP. It knows no tool by name.
+
+mod config;
+
+pub use config::{Behind, HttpSettings, ServerSettings};
