@@ -18,7 +18,7 @@ use super::{
     tree::{self, Parsed},
 };
 use crate::{
-    models::ModelsSettings,
+    models::{self, ModelsSettings},
     secrets::SecretsSettings,
     server::ServerSettings,
     settings::{Environment, Problem},
@@ -128,7 +128,9 @@ impl Config {
     /// rooms that build something from their settings report theirs to [`Config::explain`].
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
-        self.server.validate()
+        let mut problems = self.server.validate();
+        problems.extend(models::validate(&self.models));
+        problems
     }
 
     /// Shows problems that a room found while it built something (secret providers, the broker,
