@@ -4,12 +4,14 @@
 //! corridor. Nothing but protocol is ever written to stdout.
 
 mod authentication;
+mod config;
 mod handler;
 mod http;
 mod progress;
 mod stdio;
 
 pub use authentication::{Authenticator, Verdict};
+pub use config::{Behind, HttpSettings, ServerSettings};
 pub use handler::Handler;
 pub use http::serve_http;
 pub use stdio::{StdioError, serve_stdio};
