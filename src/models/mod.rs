@@ -1,10 +1,25 @@
 //! Models: which model answers a call, through which provider, and how its vendor is spoken to.
 //!
 //! This room asks the broker for a key by name and never learns where it came from; it does not
-//! know what a tool is.
+//! know what a tool is. Vendor text in errors never leaves it.
 
+mod catalogue;
 mod completion;
+mod config;
 mod error;
+mod nearest;
+mod provider;
+pub mod providers;
+mod resolve;
+mod selection;
 
+pub use catalogue::{MaxTokensField, ModelFacts, Preset, Temperature, presets};
 pub use completion::{Completion, CompletionRequest, Usage};
-pub use error::ModelError;
+pub use config::{
+    Connections, ModelEntry, ModelProviderSettings, ModelsSettings, Protocol, ProviderList,
+    Timeouts,
+};
+pub use error::{ModelError, ModelErrorKind, Stage};
+pub use provider::ModelProvider;
+pub use resolve::{ProviderConfig, resolve, validate, well_known};
+pub use selection::{ModelListing, Models, Selected};

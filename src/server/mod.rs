@@ -1,1 +1,11 @@
-//! server
+//! The server: speaks MCP to clients, over stdio and streamable HTTP, in both protocol eras.
+//!
+//! It knows no tool by name: it lists what the guard shows and hands every call to the guard's
+//! corridor. Nothing but protocol is ever written to stdout.
+
+mod handler;
+mod progress;
+mod stdio;
+
+pub use handler::Handler;
+pub use stdio::{StdioError, serve_stdio};

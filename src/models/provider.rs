@@ -1,0 +1,30 @@
+//! The trait that every model provider stands behind: one folder of `providers/` per wire
+//! protocol, one value per configured provider.
+
+use futures_util::future::BoxFuture;
+
+use super::{Completion, CompletionRequest, ModelError, ModelFacts};
+use crate::{call::CallContext, secrets::SecretName};
+
+/// A way to some models.
+pub trait ModelProvider: Send + Sync {
+    /// The provider's name in configuration.
+    fn name(&self) -> &str;
+
+    /// The models that may be asked for, the preferred first.
+    fn models(&self) -> &[ModelFacts];
+
+    /// The secret that a request carries; `None` sends none.
+    fn secret(&self) -> Option<&SecretName>;
+
+    /// Asks `request.model`, which must be the name of one of [`Self::models`], and waits for the
+    /// whole answer. Progress goes to `cx`. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// See [`ModelError`]. Nothing that the vendor wrote is in it.
+    fn complete<'a>(
+        &'a self,
+        request: &'a CompletionRequest,
+        cx: &'a CallContext,
+    ) -> BoxFuture<'a, Result<Completion, ModelError>>;
+}

@@ -1,0 +1,397 @@
+//! From settings to providers: completes each entry from its preset and refuses what cannot be
+//! right, before anything runs.
+//!
+//! The one rule that guards a key: a preset's secret is taken over only together with the
+//! preset's own address. An entry called `openai` that leads elsewhere gets no key unless it
+//! names one.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use reqwest::Url;
+
+use super::{
+    catalogue::{MaxTokensField, ModelFacts, Preset, preset, presets},
+    config::{Connections, ModelProviderSettings, ModelsSettings, Protocol, Timeouts},
+};
+use crate::{
+    secrets::{InvalidReference, KeyState, Reference, SecretName},
+    settings::Problem,
+};
+
+/// A provider with every question answered.
+#[derive(Debug, Clone)]
+pub struct ProviderConfig {
+    /// Its name in configuration.
+    pub name: String,
+    /// The wire protocol.
+    pub protocol: Protocol,
+    /// The address of chat/completions.
+    pub endpoint: Url,
+    /// The secret to send, if any.
+    pub secret: Option<SecretName>,
+    /// What becomes of a connection after an answer.
+    pub connections: Connections,
+    /// Its models, the preferred first.
+    pub models: Vec<ModelFacts>,
+    /// The name of the field that limits the answer.
+    pub max_tokens_field: MaxTokensField,
+    /// Whether to ask for usage.
+    pub include_usage: bool,
+    /// Whether the key may cross the network in clear text.
+    pub allow_plaintext: bool,
+    /// The authorities to trust, instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Deadlines.
+    pub timeouts: Timeouts,
+    /// The longest answer, in bytes of text.
+    pub max_answer_bytes: usize,
+}
+
+impl ProviderConfig {
+    /// Whether the address is this machine: requests to it use no proxy and need no TLS.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.endpoint)
+    }
+
+    /// Whether a key would be sent in clear text over a network without leave to.
+    #[must_use]
+    pub fn exposes_key(&self) -> bool {
+        self.secret.is_some()
+            && self.endpoint.scheme() != "https"
+            && !self.is_loopback()
+            && !self.allow_plaintext
+    }
+}
+
+/// Every problem of the section `models:`. Asks nothing of the network, the disk or the broker.
+#[must_use]
+pub fn validate(settings: &ModelsSettings) -> Vec<Problem> {
+    resolve(settings, |_| KeyState::None)
+        .err()
+        .unwrap_or_default()
+}
+
+/// The providers of `settings`, completed; where none is written, those of the well-known vendors
+/// whose key is at hand.
+///
+/// # Errors
+/// Every problem found.
+pub fn resolve(
+    settings: &ModelsSettings,
+    state: impl Fn(&SecretName) -> KeyState,
+) -> Result<Vec<ProviderConfig>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let unwritten;
+    let written = if settings.providers.0.is_empty() {
+        unwritten = well_known(state);
+        &unwritten
+    } else {
+        &settings.providers.0
+    };
+    let mut providers = Vec::new();
+    for (name, entry) in written {
+        if let Some(provider) = complete(name, entry, &mut problems) {
+            providers.push(provider);
+        }
+    }
+    if problems.is_empty() && !default_is_known(settings, &providers) {
+        problems.push(Problem::new(
+            "models.default",
+            "no configured model has this name",
+            "write `auto`, or one of the names under `models.providers.*.models`",
+        ));
+    }
+    if problems.is_empty() {
+        Ok(providers)
+    } else {
+        Err(problems)
+    }
+}
+
+/// What stands for `models.providers` where it is absent: a provider for each vendor whose key
+/// is in the environment (`Bound`), in the catalogue's order.
+#[must_use]
+pub fn well_known(state: impl Fn(&SecretName) -> KeyState) -> Vec<(String, ModelProviderSettings)> {
+    presets()
+        .iter()
+        .filter(|preset| state(&preset.secret) == KeyState::Bound)
+        .map(|preset| (preset.name.clone(), ModelProviderSettings::default()))
+        .collect()
+}
+
+fn default_is_known(settings: &ModelsSettings, providers: &[ProviderConfig]) -> bool {
+    let default = settings.default.as_str();
+    // Without configured providers the default may be of a vendor whose key is not set today.
+    let mut known: Box<dyn Iterator<Item = (&str, &ModelFacts)>> =
+        if settings.providers.0.is_empty() {
+            Box::new(
+                presets()
+                    .iter()
+                    .flat_map(|p| p.models.iter().map(|m| (p.name.as_str(), m))),
+            )
+        } else {
+            Box::new(
+                providers
+                    .iter()
+                    .flat_map(|p| p.models.iter().map(|m| (p.name.as_str(), m))),
+            )
+        };
+    default.eq_ignore_ascii_case("auto")
+        || known.any(|(provider, model)| {
+            model.answers_to(default)
+                || qualified(default, provider).is_some_and(|name| model.answers_to(name))
+        })
+}
+
+/// The model's part of `provider/model`, if `name` is qualified by `provider`.
+pub(super) fn qualified<'a>(name: &'a str, provider: &str) -> Option<&'a str> {
+    let (before, model) = name.split_once('/')?;
+    before.eq_ignore_ascii_case(provider).then_some(model)
+}
+
+fn complete(
+    name: &str,
+    entry: &ModelProviderSettings,
+    problems: &mut Vec<Problem>,
+) -> Option<ProviderConfig> {
+    let before = problems.len();
+    let mut refuse = |key: &str, message: &str, help: &str| {
+        let path = ["models", "providers", name]
+            .into_iter()
+            .chain(key.split('.'));
+        problems.push(Problem::at(
+            path.filter(|part| !part.is_empty()),
+            message,
+            help,
+        ));
+    };
+    if !is_plain_name(name) {
+        refuse(
+            "",
+            "a model provider's name is 1 to 64 characters of a-z, A-Z, 0-9, `_` and `-`",
+            "rename it",
+        );
+    }
+    let preset = match preset_of(name, entry) {
+        Ok(preset) => preset,
+        Err(UnknownPreset) => {
+            refuse(
+                "preset",
+                "no vendor of this name is known",
+                "write `openai`, `gemini`, `xai`, `mistral` or `openrouter`, or leave it out",
+            );
+            None
+        }
+    };
+    let endpoint = match entry
+        .base_url
+        .as_deref()
+        .or(preset.map(|p| p.base_url.as_str()))
+    {
+        Some(base) => parse_endpoint(base).map_err(|(message, help)| {
+            refuse("base_url", message, help);
+        }),
+        None => {
+            refuse(
+                "base_url",
+                "no address is known for this provider",
+                "write the address up to and without `/chat/completions`, such as \
+                 `http://127.0.0.1:11434/v1`",
+            );
+            Err(())
+        }
+    };
+    let at_preset = entry.base_url.is_none()
+        || preset.is_some_and(|preset| leads_to(entry.base_url.as_deref(), preset));
+    let secret = entry.secret.clone().or_else(|| {
+        preset
+            .filter(|_| at_preset)
+            .map(|preset| preset.secret.clone())
+    });
+    if secret.as_ref().is_some_and(looks_like_key) {
+        refuse(
+            "secret",
+            "this looks like a key; a key is never written here",
+            "write the name of a secret, and put the key where `secrets` finds it; replace the \
+             key, since it now stands in a file",
+        );
+    }
+    let models = models(entry, preset, &mut refuse);
+    for (key, zero) in [
+        ("timeouts.connect", entry.timeouts.connect.is_zero()),
+        ("timeouts.first_byte", entry.timeouts.first_byte.is_zero()),
+        ("timeouts.total", entry.timeouts.total.is_zero()),
+        ("max_answer_bytes", entry.max_answer_bytes == 0),
+    ] {
+        if zero {
+            refuse(
+                key,
+                "zero would refuse every answer",
+                "write a larger value, or leave it out",
+            );
+        }
+    }
+    let provider = ProviderConfig {
+        name: name.to_owned(),
+        protocol: entry.protocol,
+        endpoint: endpoint.ok()?,
+        secret,
+        connections: entry.connections,
+        models,
+        max_tokens_field: entry
+            .max_tokens_field
+            .or(preset.map(|preset| preset.max_tokens_field))
+            .unwrap_or_default(),
+        include_usage: entry
+            .include_usage
+            .or(preset.map(|preset| preset.include_usage))
+            .unwrap_or(true),
+        allow_plaintext: entry.allow_plaintext,
+        ca_file: entry.ca_file.clone(),
+        timeouts: entry.timeouts,
+        max_answer_bytes: entry.max_answer_bytes,
+    };
+    if provider.exposes_key() {
+        refuse(
+            "base_url",
+            "the key would travel to another machine in clear text",
+            "use https, or set `allow_plaintext: true` if the network is yours alone",
+        );
+    }
+    (problems.len() == before).then_some(provider)
+}
+
+struct UnknownPreset;
+
+/// The preset that completes an entry: the one it names, or the one of its own name unless it
+/// leads elsewhere.
+fn preset_of(
+    name: &str,
+    entry: &ModelProviderSettings,
+) -> Result<Option<&'static Preset>, UnknownPreset> {
+    match &entry.preset {
+        Some(named) => preset(named).map(Some).ok_or(UnknownPreset),
+        None => Ok(preset(name)
+            .filter(|p| entry.base_url.is_none() || leads_to(entry.base_url.as_deref(), p))),
+    }
+}
+
+fn leads_to(base_url: Option<&str>, preset: &Preset) -> bool {
+    let parse = |base: &str| parse_endpoint(base).ok();
+    base_url
+        .and_then(parse)
+        .is_some_and(|url| Some(url) == parse(&preset.base_url))
+}
+
+fn parse_endpoint(base: &str) -> Result<Url, (&'static str, &'static str)> {
+    let url = Url::parse(base).map_err(|_| {
+        (
+            "not a URL",
+            "write an address such as `https://api.openai.com/v1`",
+        )
+    })?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err((
+            "not an http or https URL",
+            "write `https://…` or `http://127.0.0.1:…`",
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err((
+            "a URL must not hold a user or a password",
+            "name a secret with `secret:`; whatever was written here now stands in a file",
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err((
+            "a base URL has no `?query` and no `#fragment`",
+            "write only the address; keys go into the Authorization header by `secret:`",
+        ));
+    }
+    let endpoint = format!("{}/chat/completions", url.as_str().trim_end_matches('/'));
+    Url::parse(&endpoint).map_err(|_| ("not a URL", "write an address"))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost")
+            || address
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback())
+    })
+}
+
+fn is_plain_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+}
+
+/// A key pasted where its secret's name belongs: the likeliest mistake, told by the same rule as
+/// for references.
+fn looks_like_key(name: &SecretName) -> bool {
+    matches!(
+        format!("env:{name}").parse::<Reference>(),
+        Err(InvalidReference::LooksLikeKey)
+    )
+}
+
+fn models(
+    entry: &ModelProviderSettings,
+    preset: Option<&Preset>,
+    refuse: &mut impl FnMut(&str, &str, &str),
+) -> Vec<ModelFacts> {
+    let known = preset
+        .map(|preset| preset.models.as_slice())
+        .unwrap_or_default();
+    if entry.models.is_empty() {
+        if known.is_empty() {
+            refuse(
+                "models",
+                "no models are listed",
+                "list the names that the server knows, such as `[\"qwen3:32b\"]`",
+            );
+        }
+        return known.to_vec();
+    }
+    let mut models: Vec<ModelFacts> = Vec::new();
+    for (index, written) in entry.models.iter().enumerate() {
+        let facts = known
+            .iter()
+            .find(|facts| facts.answers_to(&written.name))
+            .cloned();
+        let mut facts = facts.unwrap_or_else(|| ModelFacts::named(&written.name));
+        if let Some(aliases) = &written.aliases {
+            facts.aliases.clone_from(aliases);
+        }
+        facts.max_output_tokens = written.max_output_tokens.or(facts.max_output_tokens);
+        facts.temperature = written.temperature.unwrap_or(facts.temperature);
+        let key = format!("models.{index}");
+        for name in std::iter::once(&facts.name).chain(&facts.aliases) {
+            if name.eq_ignore_ascii_case("auto") {
+                refuse(
+                    &key,
+                    "`auto` stands for a choice, not for a model",
+                    "rename it",
+                );
+            } else if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
+                refuse(
+                    &key,
+                    "a model's name is 1 to 128 printable characters",
+                    "correct it",
+                );
+            } else if models.iter().any(|other| other.answers_to(name)) {
+                refuse(
+                    &key,
+                    "another model of this provider has this name",
+                    "remove one",
+                );
+            }
+        }
+        models.push(facts);
+    }
+    models
+}
