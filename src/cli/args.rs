@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 /// Stands between AI clients and everything that needs a key. It holds no keys: each is fetched
 /// from your secret store for one request and wiped.
@@ -46,13 +46,6 @@ pub struct Global {
 pub enum Command {
     /// Serve MCP to a client, over stdin and stdout or over HTTP.
     Serve(Serve),
-    /// Check the configuration without contacting anything.
-    Check(Json),
-    /// Look at the secrets the configuration names; never at their values.
-    #[command(subcommand)]
-    Secrets(Secrets),
-    /// Watch a call go through Keyward: what client, upstream, log and memory saw of the key.
-    Demo(Demo),
     /// Print the version and what this binary was built with.
     Version(Json),
 }
@@ -66,60 +59,10 @@ pub struct Serve {
     pub http: Option<String>,
 }
 
-/// Commands under `secrets`.
-#[derive(Debug, Subcommand)]
-pub enum Secrets {
-    /// Fetch each secret, tell its provider, version, age and latency, and wipe it.
-    Check(SecretsCheck),
-}
-
-/// Options of `secrets check`.
-#[derive(Debug, Args)]
-pub struct SecretsCheck {
-    /// The names to check. Default: all that the configuration uses.
-    #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Options of commands that only print.
 #[derive(Debug, Args)]
 pub struct Json {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-}
-
-/// Options of `demo`.
-#[derive(Debug, Args)]
-pub struct Demo {
-    /// Where the demo keeps its key.
-    #[arg(long, value_enum, default_value_t = DemoSecrets::Env)]
-    pub secrets: DemoSecrets,
-    /// Address of a Vault-compatible server [default: $VAULT_ADDR]. The token is read from
-    /// $VAULT_TOKEN; the demo writes and removes secret/keyward-demo.
-    #[arg(long, value_name = "URL")]
-    pub vault_address: Option<String>,
-    /// Certificate of the authority that signed the Vault server's [default: $VAULT_CACERT].
-    #[arg(long, value_name = "FILE")]
-    pub vault_ca_file: Option<PathBuf>,
-    /// Endpoint of Secrets Manager [default: $AWS_ENDPOINT_URL, else the region's own].
-    #[arg(long, value_name = "URL")]
-    pub aws_endpoint_url: Option<String>,
-    /// Region of Secrets Manager [default: $AWS_REGION].
-    #[arg(long, value_name = "REGION")]
-    pub aws_region: Option<String>,
-}
-
-/// Where the demo keeps its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DemoSecrets {
-    /// In an environment variable of the server.
-    Env,
-    /// In a Vault-compatible server (KV v2).
-    Vault,
-    /// In AWS Secrets Manager.
-    Aws,
 }

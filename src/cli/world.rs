@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Exit, args::Global, complain, print};
 use crate::{
-    config::{self, Config, ConfigError, Overrides},
+    config::{self, CheckExit, Config, ConfigError, Overrides, Style},
     guard::{Corridor, Policy},
     models::Models,
     secrets::{
@@ -48,7 +48,7 @@ impl World {
             log_format: global.log_format.clone(),
             default_model: global.default_model.clone(),
         };
-        let config = config::load(global.config.as_deref(), &overrides, &ProcessEnvironment)
+        let config = config::load(global.config.as_deref(), &ProcessEnvironment, &overrides)
             .map_err(WorldError::Config)?;
         let pool = Pool::reserve();
         telemetry::init(config.log);
@@ -68,9 +68,8 @@ impl World {
         let names = providers::env_names(&chain, &secrets.providers, &references);
         let taken = take_environment(&pool, names)
             .map_err(|error| WorldError::Internal(error.to_string()))?;
-        let invalid = |config: &Config, problems: Vec<Problem>| {
-            WorldError::Config(config.invalid(problems))
-        };
+        let invalid =
+            |config: &Config, problems: Vec<Problem>| WorldError::Config(config.explain(problems));
         let cx = providers::BuildContext {
             config_dir: config.dir.as_deref(),
             environment: &ProcessEnvironment,
@@ -101,13 +100,18 @@ impl WorldError {
     /// Tells the user, as text on stderr or as JSON on stdout, and says how the process ends.
     pub(super) fn report(&self, as_json: bool) -> Exit {
         match self {
-            Self::Config(error) if as_json => {
-                print(error.to_json());
-                error.exit()
-            }
             Self::Config(error) => {
-                complain(error.render());
-                error.exit()
+                if as_json {
+                    print(error.json());
+                } else {
+                    let style = Style::for_stream(&std::io::stderr(), &ProcessEnvironment);
+                    complain(format_args!("{error}\n\n{}", error.human(style).trim_end()));
+                }
+                match error.exit() {
+                    CheckExit::Valid => Exit::Done,
+                    CheckExit::Invalid => Exit::Invalid,
+                    CheckExit::Unreadable => Exit::Unreadable,
+                }
             }
             Self::Internal(what) => {
                 complain(format_args!("internal error: {what}"));

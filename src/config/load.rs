@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    LogSettings, Overrides,
+    Overrides,
     find::{self, Unreadable},
     later,
     report::{ConfigError, Finding, Invalid},
@@ -22,6 +22,7 @@ use crate::{
     secrets::SecretsSettings,
     server::ServerSettings,
     settings::{Environment, Problem},
+    telemetry::LogSettings,
 };
 
 /// The whole configuration.

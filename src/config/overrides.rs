@@ -3,27 +3,24 @@
 //! The values are kept as text and checked with the file's, so that a wrong one is told in the
 //! same way and, unlike in the argument parser's own errors, is never repeated.
 
+use super::Config;
 use crate::{
     server::HttpSettings,
     settings::Problem,
+    telemetry::{LogFormat, LogLevel},
 };
 
-use super::{Config, LogFormat, LogLevel};
 
 /// Flags and variables that win over the file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// Serve streamable HTTP at this address instead of stdio, such as 127.0.0.1:8787.
-    #[arg(long, env = "KEYWARD_HTTP", value_name = "ADDRESS:PORT", hide_env_values = true)]
+    /// Serve streamable HTTP at this address instead of stdio.
     pub http: Option<String>,
-    /// How much is logged: error, warn, info or debug.
-    #[arg(long, env = "KEYWARD_LOG_LEVEL", value_name = "LEVEL", hide_env_values = true)]
+    /// How much is logged.
     pub log_level: Option<String>,
-    /// How a log line is written: text or json.
-    #[arg(long, env = "KEYWARD_LOG_FORMAT", value_name = "FORMAT", hide_env_values = true)]
+    /// How a log line is written.
     pub log_format: Option<String>,
-    /// The model of a call that names none; `auto` is the first that has a key.
-    #[arg(long, env = "KEYWARD_DEFAULT_MODEL", value_name = "MODEL", hide_env_values = true)]
+    /// The model of a call that names none.
     pub default_model: Option<String>,
 }
 
