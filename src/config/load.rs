@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    LogSettings, Overrides,
+    Overrides,
     find::{self, Unreadable},
     later,
     report::{ConfigError, Finding, Invalid},
@@ -22,6 +22,7 @@ use crate::{
     secrets::SecretsSettings,
     server::ServerSettings,
     settings::{Environment, Problem},
+    telemetry::LogSettings,
 };
 
 /// The whole configuration.
@@ -115,11 +116,11 @@ pub fn parse(
         dir: path.and_then(folder),
         source: source.to_owned(),
     };
-    let mut problems = overrides.apply(&mut config);
+    overrides.apply(&mut config);
+    // What only follows from a misfit would be told as a mistake of its own.
     if findings.is_empty() {
-        problems.extend(config.problems());
+        findings = located(&parsed, config.problems());
     }
-    findings.extend(located(&parsed, problems));
     if findings.is_empty() { Ok(config) } else { Err(invalid(path, source, &parsed, findings)) }
 }
 

@@ -8,7 +8,6 @@ mod extract;
 mod find;
 mod later;
 mod load;
-mod log;
 mod mask;
 mod names;
 mod overrides;
@@ -19,7 +18,6 @@ mod tree;
 
 pub use find::{ConfigFile, Unreadable, find, read};
 pub use load::{Config, load, parse};
-pub use log::{LogFormat, LogLevel, LogSettings};
 pub use overrides::Overrides;
 pub use report::{CheckExit, ConfigError, Finding, Invalid, Style};
 
