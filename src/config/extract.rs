@@ -110,13 +110,6 @@ impl<'t> Value<'t> {
         }
     }
 
-    fn plain(self) -> Option<&'t str> {
-        match &self.0.kind {
-            Kind::Scalar { text, plain: true } => Some(text),
-            _ => None,
-        }
-    }
-
     /// Hands a value of its own type to a visitor that wants another, for the error.
     fn visit_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match &self.0.kind {
@@ -333,6 +326,7 @@ impl<'t> Deserializer<'t> for Key<'t> {
     }
 
     forward_to_deserialize_any! {
+        <W: Visitor<'t>>
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
         unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }

@@ -116,11 +116,11 @@ pub fn parse(
         dir: path.and_then(folder),
         source: source.to_owned(),
     };
-    let mut problems = overrides.apply(&mut config);
+    overrides.apply(&mut config);
+    // What only follows from a misfit would be told as a mistake of its own.
     if findings.is_empty() {
-        problems.extend(config.problems());
+        findings = located(&parsed, config.problems());
     }
-    findings.extend(located(&parsed, problems));
     if findings.is_empty() { Ok(config) } else { Err(invalid(path, source, &parsed, findings)) }
 }
 

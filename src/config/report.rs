@@ -307,8 +307,7 @@ fn scrub(finding: &mut Finding, secrets: &[String]) {
         }
     }
     for step in &mut finding.path {
-        let flag = step.starts_with("--");
-        if !flag && !names::is_plain(step) && step.parse::<u16>().is_err() {
+        if !names::is_plain(step) && step.parse::<u16>().is_err() {
             HIDDEN.clone_into(step);
         }
     }
