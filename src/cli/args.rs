@@ -1,8 +1,10 @@
 //! The command line: what can be typed, and the help that explains it.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::telemetry::{LogFormat, LogLevel};
 
 /// Stands between AI clients and everything that needs a key. It holds no keys: each is fetched
 /// from your secret store for one request and wiped.
@@ -30,14 +32,19 @@ pub struct Global {
     /// /etc/keyward/config.yaml; never one in the working directory.
     #[arg(long, global = true, env = "KEYWARD_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// How much to log, to stderr: error, warn, info or debug.
+    /// How much to log, to stderr.
     #[arg(long, global = true, env = "KEYWARD_LOG_LEVEL", value_name = "LEVEL")]
-    pub log_level: Option<String>,
-    /// How log lines look: text or json.
+    pub log_level: Option<LogLevel>,
+    /// How log lines look.
     #[arg(long, global = true, env = "KEYWARD_LOG_FORMAT", value_name = "FORMAT")]
-    pub log_format: Option<String>,
+    pub log_format: Option<LogFormat>,
     /// The model that is asked when a call names none.
-    #[arg(long, global = true, env = "KEYWARD_DEFAULT_MODEL", value_name = "MODEL")]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_DEFAULT_MODEL",
+        value_name = "MODEL"
+    )]
     pub default_model: Option<String>,
 }
 
@@ -56,7 +63,7 @@ pub struct Serve {
     /// Serve streamable HTTP at this address instead of stdio, for example 127.0.0.1:8787.
     /// `server.http.token_secret` must name the bearer token that clients send.
     #[arg(long, env = "KEYWARD_HTTP", value_name = "ADDRESS")]
-    pub http: Option<String>,
+    pub http: Option<SocketAddr>,
 }
 
 /// Options of commands that only print.

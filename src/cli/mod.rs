@@ -37,7 +37,7 @@ pub fn main() -> ExitCode {
     telemetry::set_panic_hook();
     let Cli { command, global } = Cli::parse();
     let exit = match command {
-        Command::Serve(serve) => match World::load(&global, serve.http.as_deref(), &protections) {
+        Command::Serve(serve) => match World::load(&global, serve.http, &protections) {
             Ok(world) => run(serve::serve(world)),
             Err(error) => error.report(false),
         },

@@ -19,13 +19,21 @@ pub(super) async fn serve(world: World) -> Exit {
         complain(format_args!("cannot wait for signals: {error}"));
         return Exit::Failed;
     }
-    let config = world.config.path.as_ref().map(|path| path.display().to_string());
+    let config = world
+        .config
+        .path
+        .as_ref()
+        .map(|path| path.display().to_string());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         config = config.as_deref().unwrap_or("none"),
         policy = "none",
         locked_memory = world.pool.report().is_locked(),
-        transport = if world.config.server.http.is_some() { "http" } else { "stdio" },
+        transport = if world.config.server.http.is_some() {
+            "http"
+        } else {
+            "stdio"
+        },
         "keyward starts"
     );
     let exit = match &world.config.server.http {
@@ -70,13 +78,24 @@ async fn http(
     let listen = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(%listen, path = settings.path, "listening");
     let authenticator = TokenAuthenticator::new(Arc::clone(&world.broker), token_secret);
-    serve_http(handler, listener, settings, Arc::new(authenticator), shutdown).await;
+    serve_http(
+        handler,
+        listener,
+        settings,
+        Arc::new(authenticator),
+        shutdown,
+    )
+    .await;
     Exit::Done
 }
 
 /// Cancels `shutdown` at the first SIGTERM, SIGINT or SIGHUP.
 fn end_on_signal(shutdown: &CancellationToken) -> std::io::Result<()> {
-    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+    for kind in [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+    ] {
         let mut signals = signal(kind)?;
         let shutdown = shutdown.clone();
         tokio::spawn(async move {

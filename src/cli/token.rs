@@ -52,7 +52,12 @@ impl TokenAuthenticator {
         let mut key = [0; 32];
         key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
         key[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        Self { broker, name, key, latest: Mutex::new(None) }
+        Self {
+            broker,
+            name,
+            key,
+            latest: Mutex::new(None),
+        }
     }
 
     /// The latest fetch if it is younger than `age`, else one that begins now.
@@ -72,7 +77,12 @@ impl TokenAuthenticator {
             let token = broker.get(&name, &asker).await.ok()?;
             Some(token.expose(|token| digest(&key, token).finalize().into_bytes().into()))
         });
-        latest.insert(Fetch { begun: Instant::now(), known: known.shared() }).clone()
+        latest
+            .insert(Fetch {
+                begun: Instant::now(),
+                known: known.shared(),
+            })
+            .clone()
     }
 }
 

@@ -11,7 +11,10 @@ pub(super) fn version(as_json: bool) -> Exit {
     if as_json {
         print(json!({ "name": "keyward", "version": version, "secret_providers": built_in }));
     } else {
-        print(format_args!("keyward {version}\nsecret providers: {}", built_in.join(", ")));
+        print(format_args!(
+            "keyward {version}\nsecret providers: {}",
+            built_in.join(", ")
+        ));
     }
     Exit::Done
 }

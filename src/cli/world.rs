@@ -1,7 +1,7 @@
 //! The world: everything that lives as long as the process, built once from configuration and
 //! handed down. Building it asks no provider and opens no socket.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use super::{Exit, args::Global, complain, print};
 use crate::{
@@ -39,13 +39,13 @@ impl World {
     /// called before any thread is started, because it takes keys out of the environment.
     pub(super) fn load(
         global: &Global,
-        http: Option<&str>,
+        http: Option<SocketAddr>,
         protections: &Protections,
     ) -> Result<Self, WorldError> {
         let overrides = Overrides {
-            http: http.map(str::to_owned),
-            log_level: global.log_level.clone(),
-            log_format: global.log_format.clone(),
+            http,
+            log_level: global.log_level,
+            log_format: global.log_format,
             default_model: global.default_model.clone(),
         };
         let config = config::load(global.config.as_deref(), &ProcessEnvironment, &overrides)
@@ -53,7 +53,11 @@ impl World {
         let pool = Pool::reserve();
         telemetry::init(config.log);
         for absent in &protections.absent {
-            tracing::warn!(protection = absent.protection, because = absent.because, "absent");
+            tracing::warn!(
+                protection = absent.protection,
+                because = absent.because,
+                "absent"
+            );
         }
         if let Some(warning) = pool.report().warning() {
             tracing::warn!("{warning}");
@@ -83,7 +87,12 @@ impl World {
         let broker = Arc::new(broker);
         let models = Models::new(&config.models, Arc::clone(&broker), config.dir.as_deref())
             .map_err(|problems| invalid(&config, problems))?;
-        Ok(Self { config, pool, broker, models: Arc::new(models) })
+        Ok(Self {
+            config,
+            pool,
+            broker,
+            models: Arc::new(models),
+        })
     }
 
     /// The one way to run a tool.

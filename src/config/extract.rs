@@ -90,7 +90,9 @@ impl de::Error for Misfit {
     }
 
     fn duplicate_field(_: &'static str) -> Self {
-        Self::new(What::Refused("this is written twice, perhaps under two names".to_owned()))
+        Self::new(What::Refused(
+            "this is written twice, perhaps under two names".to_owned(),
+        ))
     }
 }
 
@@ -114,7 +116,10 @@ impl<'t> Value<'t> {
     fn visit_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Misfit> {
         match &self.0.kind {
             Kind::List(items) => visitor.visit_seq(Items(items.iter())),
-            Kind::Map(entries) => visitor.visit_map(Entries { rest: entries.iter(), value: None }),
+            Kind::Map(entries) => visitor.visit_map(Entries {
+                rest: entries.iter(),
+                value: None,
+            }),
             Kind::Scalar { .. } if self.0.is_null() => visitor.visit_unit(),
             Kind::Scalar { text, plain: false } => visitor.visit_borrowed_str(text),
             Kind::Scalar { text, plain: true } => {
@@ -143,7 +148,10 @@ impl<'t> Value<'t> {
     fn visit_keys<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Misfit> {
         // A section whose entries are all commented out is an empty section.
         if self.0.is_null() {
-            return visitor.visit_map(Entries { rest: [].iter(), value: None });
+            return visitor.visit_map(Entries {
+                rest: [].iter(),
+                value: None,
+            });
         }
         match &self.0.kind {
             Kind::Map(_) => self.visit_any(visitor),
@@ -155,7 +163,10 @@ impl<'t> Value<'t> {
 /// A decimal number; not `nan`, `inf` or `1_000`.
 fn number(text: &str) -> Option<f64> {
     let numeric = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
-    let value = text.chars().all(numeric).then(|| text.parse::<f64>().ok())??;
+    let value = text
+        .chars()
+        .all(numeric)
+        .then(|| text.parse::<f64>().ok())??;
     value.is_finite().then_some(value)
 }
 
@@ -197,7 +208,11 @@ impl<'t> Deserializer<'t> for Value<'t> {
     }
 
     fn deserialize_option<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        let seen = if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) };
+        let seen = if self.0.is_null() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        };
         seen.map_err(|misfit| misfit.or_at(self.0.id))
     }
 
@@ -215,7 +230,9 @@ impl<'t> Deserializer<'t> for Value<'t> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Misfit> {
-        visitor.visit_newtype_struct(self).map_err(|misfit| misfit.or_at(self.0.id))
+        visitor
+            .visit_newtype_struct(self)
+            .map_err(|misfit| misfit.or_at(self.0.id))
     }
 
     fn deserialize_unit_struct<V: Visitor<'t>>(
@@ -247,7 +264,9 @@ impl<'t> Deserializer<'t> for Value<'t> {
         visitor: V,
     ) -> Result<V::Value, Misfit> {
         let chosen = match &self.0.kind {
-            Kind::Map(entries) if entries.len() == 1 => visitor.visit_enum(Choice::Map(&entries[0])),
+            Kind::Map(entries) if entries.len() == 1 => {
+                visitor.visit_enum(Choice::Map(&entries[0]))
+            }
             Kind::Scalar { .. } => match self.text() {
                 Some(word) => visitor.visit_enum(Choice::Word(word)),
                 None => Err(Misfit::new(What::UnknownChoice(choices))),
@@ -271,8 +290,12 @@ impl<'t> SeqAccess<'t> for Items<'t> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Misfit> {
-        let Some(node) = self.0.next() else { return Ok(None) };
-        seed.deserialize(Value(node)).map(Some).map_err(|misfit| misfit.or_at(node.id))
+        let Some(node) = self.0.next() else {
+            return Ok(None);
+        };
+        seed.deserialize(Value(node))
+            .map(Some)
+            .map_err(|misfit| misfit.or_at(node.id))
     }
 }
 
@@ -288,14 +311,22 @@ impl<'t> MapAccess<'t> for Entries<'t> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Misfit> {
-        let Some(entry) = self.rest.next() else { return Ok(None) };
+        let Some(entry) = self.rest.next() else {
+            return Ok(None);
+        };
         self.value = Some(&entry.value);
-        seed.deserialize(Key(&entry.key)).map(Some).map_err(|misfit| misfit.or_at(entry.key_id))
+        seed.deserialize(Key(&entry.key))
+            .map(Some)
+            .map_err(|misfit| misfit.or_at(entry.key_id))
     }
 
     fn next_value_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<S::Value, Misfit> {
-        let node = self.value.take().ok_or_else(|| Misfit::custom("a value is read twice"))?;
-        seed.deserialize(Value(node)).map_err(|misfit| misfit.or_at(node.id))
+        let node = self
+            .value
+            .take()
+            .ok_or_else(|| Misfit::custom("a value is read twice"))?;
+        seed.deserialize(Value(node))
+            .map_err(|misfit| misfit.or_at(node.id))
     }
 }
 
@@ -353,8 +384,9 @@ impl<'t> EnumAccess<'t> for Choice<'t> {
             }
             Self::Map(entry) => {
                 let word = entry.key.as_str().into_deserializer();
-                let chosen =
-                    seed.deserialize(word).map_err(|misfit: Misfit| misfit.or_at(entry.key_id))?;
+                let chosen = seed
+                    .deserialize(word)
+                    .map_err(|misfit: Misfit| misfit.or_at(entry.key_id))?;
                 Ok((chosen, Settings(Some(&entry.value))))
             }
         }
@@ -366,7 +398,9 @@ struct Settings<'t>(Option<&'t Node>);
 
 impl<'t> Settings<'t> {
     fn value(self) -> Result<Value<'t>, Misfit> {
-        self.0.map(Value).ok_or_else(|| Misfit::custom("this choice has settings of its own"))
+        self.0
+            .map(Value)
+            .ok_or_else(|| Misfit::custom("this choice has settings of its own"))
     }
 }
 
@@ -375,17 +409,18 @@ impl<'t> VariantAccess<'t> for Settings<'t> {
 
     fn unit_variant(self) -> Result<(), Misfit> {
         match self.0 {
-            Some(node) if !node.is_null() => {
-                Err(Misfit::custom("this choice has no settings; write the word alone")
-                    .or_at(node.id))
-            }
+            Some(node) if !node.is_null() => Err(Misfit::custom(
+                "this choice has no settings; write the word alone",
+            )
+            .or_at(node.id)),
             _ => Ok(()),
         }
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'t>>(self, seed: S) -> Result<S::Value, Misfit> {
         let value = self.value()?;
-        seed.deserialize(value).map_err(|misfit| misfit.or_at(value.0.id))
+        seed.deserialize(value)
+            .map_err(|misfit| misfit.or_at(value.0.id))
     }
 
     fn tuple_variant<V: Visitor<'t>>(self, _: usize, visitor: V) -> Result<V::Value, Misfit> {

@@ -68,7 +68,10 @@ impl Unreadable {
             Self::TooLarge => "check that this is the right file".to_owned(),
             Self::Writable(path) => format!("chmod go-w {}", shown(path)),
             Self::ForeignOwner(path) => {
-                format!("make it belong to the user that runs Keyward, or to root: {}", shown(path))
+                format!(
+                    "make it belong to the user that runs Keyward, or to root: {}",
+                    shown(path)
+                )
             }
             Self::Relative => "write the whole path: a relative one would be looked up in the \
                                working directory, which may be a stranger's repository"
@@ -79,7 +82,11 @@ impl Unreadable {
 
 /// A path for a message: nothing in it can control a terminal.
 pub(super) fn shown(path: &Path) -> String {
-    path.display().to_string().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    path.display()
+        .to_string()
+        .chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
 }
 
 /// The file that is in force: `--config`, else `KEYWARD_CONFIG`, else the user's, else the
@@ -93,7 +100,10 @@ pub fn find(
     environment: &dyn Environment,
 ) -> Result<Option<ConfigFile>, (PathBuf, Unreadable)> {
     if let Some(path) = cli_path {
-        return Ok(Some(ConfigFile { path: path.to_owned(), named: true }));
+        return Ok(Some(ConfigFile {
+            path: path.to_owned(),
+            named: true,
+        }));
     }
     let variable = |name: &str| environment.var(name).filter(|value| !value.is_empty());
     if let Some(path) = variable("KEYWARD_CONFIG").map(PathBuf::from) {
@@ -103,7 +113,11 @@ pub fn find(
         return Ok(Some(ConfigFile { path, named: true }));
     }
     // The XDG specification has relative paths ignored; here it is also a matter of safety.
-    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| {
+        variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let users = absolute("XDG_CONFIG_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".config")))
         .map(|folder| folder.join("keyward/config.yaml"));
@@ -118,7 +132,10 @@ pub fn find(
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// Reads a file that only we or root can have written.
@@ -132,7 +149,13 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
         .open(path)
-        .map_err(|error| if is_absent(&error) { Unreadable::Absent } else { Unreadable::Io(error) })?;
+        .map_err(|error| {
+            if is_absent(&error) {
+                Unreadable::Absent
+            } else {
+                Unreadable::Io(error)
+            }
+        })?;
     let metadata = file.metadata().map_err(Unreadable::Io)?;
     if !metadata.is_file() {
         return Err(Unreadable::NotAFile);
@@ -151,7 +174,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
 
 fn read_capped(file: File) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(Unreadable::Io)?;
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Unreadable::Io)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(Unreadable::TooLarge);
     }
@@ -178,7 +203,10 @@ mod tests {
     use super::*;
 
     fn variables(pairs: &[(&str, &str)]) -> HashMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     fn chmod(path: &Path, mode: u32) {
@@ -200,13 +228,35 @@ mod tests {
         let home = home.path().to_str().unwrap();
         let both = variables(&[("HOME", home), ("KEYWARD_CONFIG", "/x/y.yaml")]);
         let flag = find(Some(Path::new("a.yaml")), &both).unwrap().unwrap();
-        assert_eq!(flag, ConfigFile { path: "a.yaml".into(), named: true });
+        assert_eq!(
+            flag,
+            ConfigFile {
+                path: "a.yaml".into(),
+                named: true
+            }
+        );
         let variable = find(None, &both).unwrap().unwrap();
-        assert_eq!(variable, ConfigFile { path: "/x/y.yaml".into(), named: true });
+        assert_eq!(
+            variable,
+            ConfigFile {
+                path: "/x/y.yaml".into(),
+                named: true
+            }
+        );
         let only_home = find(None, &variables(&[("HOME", home)])).unwrap().unwrap();
-        assert_eq!(only_home, ConfigFile { path: users, named: false });
+        assert_eq!(
+            only_home,
+            ConfigFile {
+                path: users,
+                named: false
+            }
+        );
         let xdg = variables(&[("HOME", home), ("XDG_CONFIG_HOME", "/nowhere")]);
-        assert!(find(None, &xdg).unwrap().is_none_or(|file| file.path == Path::new(SYSTEM_FILE)));
+        assert!(
+            find(None, &xdg)
+                .unwrap()
+                .is_none_or(|file| file.path == Path::new(SYSTEM_FILE))
+        );
     }
 
     #[test]
@@ -216,7 +266,10 @@ mod tests {
         for name in ["XDG_CONFIG_HOME", "HOME"] {
             // `config/keyward.yaml` exists below the working directory of this test.
             let found = find(None, &variables(&[(name, ".")])).unwrap();
-            assert!(found.is_none_or(|file| file.path == Path::new(SYSTEM_FILE)), "{name}");
+            assert!(
+                found.is_none_or(|file| file.path == Path::new(SYSTEM_FILE)),
+                "{name}"
+            );
         }
     }
 
@@ -231,7 +284,10 @@ mod tests {
         }
         for mode in [0o660, 0o602, 0o666] {
             chmod(&path, mode);
-            assert!(matches!(read(&path), Err(Unreadable::Writable(_))), "{mode:o}");
+            assert!(
+                matches!(read(&path), Err(Unreadable::Writable(_))),
+                "{mode:o}"
+            );
         }
     }
 
@@ -286,7 +342,10 @@ mod tests {
     fn what_is_no_file_or_too_large_is_refused_without_waiting() {
         let folder = folder();
         assert!(matches!(read(folder.path()), Err(Unreadable::NotAFile)));
-        assert!(matches!(read(&folder.path().join("absent")), Err(Unreadable::Absent)));
+        assert!(matches!(
+            read(&folder.path().join("absent")),
+            Err(Unreadable::Absent)
+        ));
         let pipe = folder.path().join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
         assert!(matches!(read(&pipe), Err(Unreadable::NotAFile)));

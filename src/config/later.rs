@@ -55,11 +55,29 @@ const KEYS: [&str; 36] = [
 const CHOICES: [(&str, &[&str]); 2] = [
     (
         "models.providers.*.protocol",
-        &["openai-responses", "anthropic", "gemini", "azure", "bedrock", "vertex", "dial"],
+        &[
+            "openai-responses",
+            "anthropic",
+            "gemini",
+            "azure",
+            "bedrock",
+            "vertex",
+            "dial",
+        ],
     ),
     (
         "secrets.providers.vault.auth",
-        &["token_helper", "kubernetes", "jwt", "oidc", "cert", "tls", "userpass", "aws", "aws_iam"],
+        &[
+            "token_helper",
+            "kubernetes",
+            "jwt",
+            "oidc",
+            "cert",
+            "tls",
+            "userpass",
+            "aws",
+            "aws_iam",
+        ],
     ),
 ];
 
@@ -74,13 +92,18 @@ pub(super) fn is_planned_key(path: &[String]) -> bool {
 
 /// Whether `word` is a planned choice of the setting at `path`.
 pub(super) fn is_planned_choice(path: &[String], word: &str) -> bool {
-    CHOICES.iter().any(|(pattern, words)| matches(pattern, path) && words.contains(&word))
+    CHOICES
+        .iter()
+        .any(|(pattern, words)| matches(pattern, path) && words.contains(&word))
 }
 
 fn matches(pattern: &str, path: &[String]) -> bool {
     let mut steps = path.iter();
-    pattern.split('.').all(|wanted| steps.next().is_some_and(|step| wanted == "*" || wanted == step))
-        && steps.next().is_none()
+    pattern.split('.').all(|wanted| {
+        steps
+            .next()
+            .is_some_and(|step| wanted == "*" || wanted == step)
+    }) && steps.next().is_none()
 }
 
 /// Refuses a `ttl` other than zero: nothing is cached in this version.
@@ -88,11 +111,17 @@ pub(super) fn refuse_ttl(root: &Node) -> Vec<Finding> {
     let Some(names) = child(root, "secrets").and_then(|secrets| child(secrets, "names")) else {
         return Vec::new();
     };
-    let Kind::Map(names) = &names.kind else { return Vec::new() };
+    let Kind::Map(names) = &names.kind else {
+        return Vec::new();
+    };
     let mut findings = Vec::new();
     for name in names {
-        let Some(ttl) = child(&name.value, "ttl") else { continue };
-        let Kind::Scalar { text, .. } = &ttl.kind else { continue };
+        let Some(ttl) = child(&name.value, "ttl") else {
+            continue;
+        };
+        let Kind::Scalar { text, .. } = &ttl.kind else {
+            continue;
+        };
         if ttl.is_null() {
             continue;
         }
@@ -106,16 +135,21 @@ pub(super) fn refuse_ttl(root: &Node) -> Vec<Finding> {
             Err(expected) => Finding::at(ttl.span.clone(), expected, "write `ttl: 0s`"),
         };
         let steps = ["secrets", "names", &name.key, "ttl"];
-        findings.push(finding.on(steps.map(str::to_owned).to_vec()).showing_value());
+        findings.push(
+            finding
+                .on(steps.map(str::to_owned).to_vec())
+                .showing_value(),
+        );
     }
     findings
 }
 
 fn child<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     match &node.kind {
-        Kind::Map(entries) => {
-            entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
-        }
+        Kind::Map(entries) => entries
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.value),
         _ => None,
     }
 }

@@ -45,7 +45,9 @@ pub struct Config {
 // By hand: a value in it may be a pasted key.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -74,7 +76,9 @@ pub fn load(
     };
     let found =
         find::find(cli_path, environment).map_err(|(path, reason)| unreadable(&path, reason))?;
-    let Some(file) = found else { return parse(b"", None, overrides) };
+    let Some(file) = found else {
+        return parse(b"", None, overrides);
+    };
     let bytes = find::read(&file.path).map_err(|reason| unreadable(&file.path, reason))?;
     parse(&bytes, Some(&file.path), overrides)
 }
@@ -106,7 +110,9 @@ pub fn parse(
             document
         }
     };
-    let Some(document) = document else { return Err(invalid(path, source, &parsed, findings)) };
+    let Some(document) = document else {
+        return Err(invalid(path, source, &parsed, findings));
+    };
     let mut config = Config {
         server: document.server,
         log: document.log,
@@ -121,7 +127,11 @@ pub fn parse(
     if findings.is_empty() {
         findings = located(&parsed, config.problems());
     }
-    if findings.is_empty() { Ok(config) } else { Err(invalid(path, source, &parsed, findings)) }
+    if findings.is_empty() {
+        Ok(config)
+    } else {
+        Err(invalid(path, source, &parsed, findings))
+    }
 }
 
 impl Config {
@@ -173,7 +183,12 @@ fn invalid(
 fn not_utf8(bytes: &[u8], valid: usize, path: Option<&Path>) -> ConfigError {
     let source = String::from_utf8_lossy(&bytes[..valid]);
     let at = source.chars().count();
-    let parsed = Parsed { root: None, findings: Vec::new(), tokens: Vec::new(), complete: false };
+    let parsed = Parsed {
+        root: None,
+        findings: Vec::new(),
+        tokens: Vec::new(),
+        complete: false,
+    };
     let finding = Finding::at(
         at..at,
         "the file is not UTF-8 from here on",

@@ -30,8 +30,10 @@ pub(super) fn mask(
     shown: &[Range<usize>],
 ) -> Vec<char> {
     let source: Vec<char> = text.chars().collect();
-    let mut masked: Vec<char> =
-        source.iter().map(|c| if *c == '\n' { '\n' } else { HIDDEN }).collect();
+    let mut masked: Vec<char> = source
+        .iter()
+        .map(|c| if *c == '\n' { '\n' } else { HIDDEN })
+        .collect();
     let mut sorted: Vec<&Token> = tokens.iter().collect();
     sorted.sort_by_key(|token| token.span.start);
     let mut cursor = 0;
@@ -60,7 +62,11 @@ fn clamp(span: &Range<usize>, length: usize) -> Range<usize> {
 
 /// The text of a scalar without the quotes around it.
 fn bare(scalar: &str) -> &str {
-    let unquoted = |quote| scalar.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    let unquoted = |quote| {
+        scalar
+            .strip_prefix(quote)
+            .and_then(|rest| rest.strip_suffix(quote))
+    };
     unquoted('"').or_else(|| unquoted('\'')).unwrap_or(scalar)
 }
 
@@ -84,20 +90,31 @@ mod tests {
     use super::*;
 
     fn shown(text: &str, tokens: &[(Range<usize>, bool)], complete: bool) -> String {
-        let tokens: Vec<Token> =
-            tokens.iter().map(|(span, key)| Token { span: span.clone(), key: *key }).collect();
+        let tokens: Vec<Token> = tokens
+            .iter()
+            .map(|(span, key)| Token {
+                span: span.clone(),
+                key: *key,
+            })
+            .collect();
         mask(text, &tokens, complete, &[]).into_iter().collect()
     }
 
     #[test]
     fn keys_stay_and_values_and_comments_go() {
         let text = "level: sk-abc # sk-def\n";
-        assert_eq!(shown(text, &[(0..5, true), (7..13, false)], true), "level: ****** ********\n");
+        assert_eq!(
+            shown(text, &[(0..5, true), (7..13, false)], true),
+            "level: ****** ********\n"
+        );
     }
 
     #[test]
     fn a_key_that_is_no_name_goes() {
-        assert_eq!(shown("sk-abc: x", &[(0..6, true), (8..9, false)], true), "******: *");
+        assert_eq!(
+            shown("sk-abc: x", &[(0..6, true), (8..9, false)], true),
+            "******: *"
+        );
     }
 
     #[test]

@@ -71,7 +71,13 @@ mod tests {
 
     #[test]
     fn names_are_shown_and_keys_are_not() {
-        for name in ["openai", "team-a/openai", "conversations", "max_completion_tokens", "gpt4"] {
+        for name in [
+            "openai",
+            "team-a/openai",
+            "conversations",
+            "max_completion_tokens",
+            "gpt4",
+        ] {
             assert!(is_plain(name), "{name}");
         }
         for key in [
@@ -103,8 +109,14 @@ mod tests {
 
     #[test]
     fn a_typo_finds_its_word_and_a_stranger_finds_none() {
-        assert_eq!(nearest("secret", &["server", "secrets", "models"]), Some("secrets"));
-        assert_eq!(nearest("base-url", &["base_url", "models"]), Some("base_url"));
+        assert_eq!(
+            nearest("secret", &["server", "secrets", "models"]),
+            Some("secrets")
+        );
+        assert_eq!(
+            nearest("base-url", &["base_url", "models"]),
+            Some("base_url")
+        );
         assert_eq!(nearest("Level", &["level"]), Some("level"));
         assert_eq!(nearest("banana", &["server", "secrets"]), None);
     }

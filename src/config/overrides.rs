@@ -29,7 +29,11 @@ impl Overrides {
     /// Puts what is given into `config`.
     pub(super) fn apply(&self, config: &mut Config) {
         if let Some(listen) = self.http {
-            config.server.http.get_or_insert_with(HttpSettings::default).listen = listen;
+            config
+                .server
+                .http
+                .get_or_insert_with(HttpSettings::default)
+                .listen = listen;
         }
         if let Some(level) = self.log_level {
             config.log.level = level;
@@ -37,7 +41,11 @@ impl Overrides {
         if let Some(format) = self.log_format {
             config.log.format = format;
         }
-        if let Some(model) = self.default_model.as_ref().filter(|model| !model.is_empty()) {
+        if let Some(model) = self
+            .default_model
+            .as_ref()
+            .filter(|model| !model.is_empty())
+        {
             config.models.default.clone_from(model);
         }
     }

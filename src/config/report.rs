@@ -126,7 +126,10 @@ impl Finding {
 
     /// The same; the refused value may be seen if it is a plain word, a number or a duration.
     pub(super) fn showing_value(self) -> Self {
-        Self { shows_value: true, ..self }
+        Self {
+            shows_value: true,
+            ..self
+        }
     }
 }
 
@@ -141,8 +144,12 @@ impl Style {
     /// Colours only where `stream` is a terminal and `NO_COLOR` is unset or empty.
     #[must_use]
     pub fn for_stream(stream: &impl IsTerminal, environment: &dyn Environment) -> Self {
-        let refused = environment.var("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { colour: stream.is_terminal() && !refused }
+        let refused = environment
+            .var("NO_COLOR")
+            .is_some_and(|value| !value.is_empty());
+        Self {
+            colour: stream.is_terminal() && !refused,
+        }
     }
 }
 
@@ -170,12 +177,20 @@ impl Invalid {
                 span.end = span.end.min(masked.len());
                 span.start = span.start.min(span.end);
                 let before = &masked[..span.start];
-                let line_start = before.iter().rposition(|c| *c == '\n').map_or(0, |at| at + 1);
+                let line_start = before
+                    .iter()
+                    .rposition(|c| *c == '\n')
+                    .map_or(0, |at| at + 1);
                 finding.line = Some(before.iter().filter(|c| **c == '\n').count() + 1);
                 finding.column = Some(span.start - line_start + 1);
             }
         }
-        Self { file: file.map(Path::to_owned), findings, more, masked }
+        Self {
+            file: file.map(Path::to_owned),
+            findings,
+            more,
+            masked,
+        }
     }
 
     fn human(&self, style: Style) -> String {
@@ -189,8 +204,10 @@ impl Invalid {
                     self.masked[range].iter().map(|c| c.len_utf8()).sum()
                 };
                 // One line is enough to find the place, also of a whole map.
-                let length =
-                    self.masked[span.clone()].iter().take_while(|c| **c != '\n').count();
+                let length = self.masked[span.clone()]
+                    .iter()
+                    .take_while(|c| **c != '\n')
+                    .count();
                 let length = bytes(span.start..span.start + length);
                 LabeledSpan::new_primary_with_span(None, (bytes(0..span.start), length))
             });
@@ -260,7 +277,11 @@ impl ConfigError {
                         "path": finding.path, "message": finding.message, "help": finding.help,
                     })
                 };
-                (file.clone(), invalid.findings.iter().map(problem).collect(), invalid.more)
+                (
+                    file.clone(),
+                    invalid.findings.iter().map(problem).collect(),
+                    invalid.more,
+                )
             }
         };
         let exit = self.exit() as u8;
@@ -269,8 +290,14 @@ impl ConfigError {
 }
 
 fn render(report: &Report, style: Style, into: &mut String) {
-    let theme = if style.colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false);
+    let theme = if style.colour {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(100)
+        .with_links(false);
     // Writing to a string fails only if a diagnostic's own formatting does, and ours does not.
     if handler.render_report(into, report.as_ref()).is_err() {
         into.push_str(&report.to_string());

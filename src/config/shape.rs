@@ -32,18 +32,21 @@ pub(super) fn settle<T: DeserializeOwned>(root: &Node) -> (Option<T>, Vec<Findin
         if !follows {
             findings.push(describe(&root, id, &misfit.what));
         }
-        let Some(parent) = root.prune(id) else { return (None, findings) };
+        let Some(parent) = root.prune(id) else {
+            return (None, findings);
+        };
         touched.insert(parent);
     }
     (None, findings)
 }
 
 fn describe(root: &Node, id: Id, what: &What) -> Finding {
-    let (path, span) = root.locate(id).unwrap_or_else(|| (Vec::new(), root.span.clone()));
+    let (path, span) = root
+        .locate(id)
+        .unwrap_or_else(|| (Vec::new(), root.span.clone()));
     let word = root.text_of(id).unwrap_or_default();
-    let finding = |message: String, help: String| {
-        Finding::at(span.clone(), message, help).on(path.clone())
-    };
+    let finding =
+        |message: String, help: String| Finding::at(span.clone(), message, help).on(path.clone());
     match what {
         What::UnknownKey(known) => {
             let key = path.last().map_or("", String::as_str);
@@ -74,10 +77,11 @@ fn describe(root: &Node, id: Id, what: &What) -> Finding {
             let (expected, help) = in_words(expected);
             finding(format!("expected {expected}"), help.to_owned()).showing_value()
         }
-        What::Refused(reason) => {
-            finding(reason.clone(), "correct the value at the place marked".to_owned())
-                .showing_value()
-        }
+        What::Refused(reason) => finding(
+            reason.clone(),
+            "correct the value at the place marked".to_owned(),
+        )
+        .showing_value(),
     }
 }
 
@@ -105,18 +109,20 @@ fn suggest(word: &str, known: &[&str]) -> String {
 fn in_words(expected: &str) -> (&str, &'static str) {
     const WHOLE: &str = "write digits alone, without quotes, unit or separators";
     match expected {
-        "a string" | "a borrowed string" => {
-            ("text", "write one value; put quotes around text that YAML would take for null")
-        }
+        "a string" | "a borrowed string" => (
+            "text",
+            "write one value; put quotes around text that YAML would take for null",
+        ),
         "a boolean" => ("`true` or `false`", "write the word without quotes"),
         "u8" | "u16" | "u32" | "u64" | "usize" => ("a whole number, not negative", WHOLE),
         "i8" | "i16" | "i32" | "i64" | "isize" => ("a whole number", WHOLE),
         "f32" | "f64" => ("a number", "write it as in `0.7`, without quotes"),
         "a sequence" => ("a list", "write `[first, second]`, or one `- item` a line"),
         "a map" => ("a map", "write `key: value` lines below it, indented"),
-        other if other.starts_with("struct ") => {
-            ("a map of settings", "write `key: value` lines below it, indented")
-        }
+        other if other.starts_with("struct ") => (
+            "a map of settings",
+            "write `key: value` lines below it, indented",
+        ),
         other => (other, "correct the value at the place marked"),
     }
 }
@@ -128,7 +134,11 @@ impl Node {
             Kind::Scalar { text, .. } => (self.id == id).then(|| text.clone()),
             Kind::List(items) => items.iter().find_map(|item| item.text_of(id)),
             Kind::Map(entries) => entries.iter().find_map(|entry| {
-                if entry.key_id == id { Some(entry.key.clone()) } else { entry.value.text_of(id) }
+                if entry.key_id == id {
+                    Some(entry.key.clone())
+                } else {
+                    entry.value.text_of(id)
+                }
             }),
         }
     }
@@ -138,9 +148,9 @@ impl Node {
         match &self.kind {
             Kind::Scalar { .. } => false,
             Kind::List(items) => items.iter().any(|item| item.is_key(id)),
-            Kind::Map(entries) => {
-                entries.iter().any(|entry| entry.key_id == id || entry.value.is_key(id))
-            }
+            Kind::Map(entries) => entries
+                .iter()
+                .any(|entry| entry.key_id == id || entry.value.is_key(id)),
         }
     }
 }

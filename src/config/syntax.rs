@@ -14,9 +14,10 @@ pub(super) fn explain(kind: &ErrorKind, at: usize) -> Finding {
         | K::TabInBlockIndentation
         | K::TabInIndentation
         | K::TabAtBlockScalarStart
-        | K::TabInPlainScalar => {
-            ("a tab stands where YAML allows only spaces", "indent with spaces, two a level")
-        }
+        | K::TabInPlainScalar => (
+            "a tab stands where YAML allows only spaces",
+            "indent with spaces, two a level",
+        ),
         K::UnclosedQuotedScalar
         | K::DocumentIndicatorInQuotedScalar
         | K::InvalidTrailingSingleQuotedScalar
@@ -46,16 +47,18 @@ pub(super) fn explain(kind: &ErrorKind, at: usize) -> Finding {
             "brackets or braces do not match here",
             "close each `[` with `]` and each `{` with `}`, and put `,` between entries",
         ),
-        K::RecursionLimitExceeded => {
-            ("maps and lists are nested too deep", "no setting needs this many levels")
-        }
+        K::RecursionLimitExceeded => (
+            "maps and lists are nested too deep",
+            "no setting needs this many levels",
+        ),
         K::UnknownAnchor => (
             "an alias stands here, and aliases are not used in this file",
             "write the value out; a value that begins with `*` needs quotes",
         ),
-        K::DirectiveDisallowed => {
-            ("lines that begin with `%` are not used in this file", "remove the line")
-        }
+        K::DirectiveDisallowed => (
+            "lines that begin with `%` are not used in this file",
+            "remove the line",
+        ),
         K::MappingValueNotAllowed
         | K::InvalidColonPlacement
         | K::FlowMappingValueAdjacentCollection

@@ -76,9 +76,10 @@ impl Node {
         };
         match &self.kind {
             Kind::Scalar { .. } => None,
-            Kind::List(items) => {
-                items.iter().enumerate().find_map(|(i, item)| below(&i.to_string(), item))
-            }
+            Kind::List(items) => items
+                .iter()
+                .enumerate()
+                .find_map(|(i, item)| below(&i.to_string(), item)),
             Kind::Map(entries) => entries.iter().find_map(|entry| {
                 if entry.key_id == id {
                     return Some((vec![entry.key.clone()], entry.key_span.clone()));
@@ -102,10 +103,17 @@ impl Node {
                 let entry = entries.iter().find(|entry| entry.key == *step)?;
                 if rest.is_empty() && matches!(entry.value.kind, Kind::Scalar { .. }) {
                     let value = &entry.value;
-                    let span = if value.is_null() { &entry.key_span } else { &value.span };
+                    let span = if value.is_null() {
+                        &entry.key_span
+                    } else {
+                        &value.span
+                    };
                     return Some(span.clone());
                 }
-                entry.value.place(rest).or_else(|| Some(entry.key_span.clone()))
+                entry
+                    .value
+                    .place(rest)
+                    .or_else(|| Some(entry.key_span.clone()))
             }
         }
     }
@@ -169,7 +177,12 @@ pub(super) fn parse(text: &str) -> Parsed {
         }
     }
     let root = if complete { builder.root } else { None };
-    Parsed { root, findings: builder.findings, tokens: builder.tokens, complete }
+    Parsed {
+        root,
+        findings: builder.findings,
+        tokens: builder.tokens,
+        complete,
+    }
 }
 
 fn range(span: &Span) -> Range<usize> {
@@ -178,8 +191,17 @@ fn range(span: &Span) -> Range<usize> {
 
 /// A map or list that is being read.
 enum Open {
-    List { id: Id, start: usize, items: Vec<Node> },
-    Map { id: Id, start: usize, entries: Vec<Entry>, key: Option<(Id, String, Range<usize>)> },
+    List {
+        id: Id,
+        start: usize,
+        items: Vec<Node>,
+    },
+    Map {
+        id: Id,
+        start: usize,
+        entries: Vec<Entry>,
+        key: Option<(Id, String, Range<usize>)>,
+    },
 }
 
 #[derive(Default)]
@@ -217,12 +239,18 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_extras(&span, anchor, tag.is_some());
                 let key = self.expects_key();
-                self.tokens.push(Token { span: span.clone(), key });
+                self.tokens.push(Token {
+                    span: span.clone(),
+                    key,
+                });
                 if key {
                     self.begin_entry(text.into_owned(), span);
                 } else {
                     let plain = style == ScalarStyle::Plain;
-                    let kind = Kind::Scalar { text: text.into_owned(), plain };
+                    let kind = Kind::Scalar {
+                        text: text.into_owned(),
+                        plain,
+                    };
                     let id = self.id();
                     self.place(Node { id, span, kind });
                 }
@@ -231,21 +259,33 @@ impl Builder {
                 self.refuse_extras(&span, anchor, tag.is_some());
                 self.refuse_complex_key(&span);
                 let id = self.id();
-                self.open.push(Open::List { id, start: span.start, items: Vec::new() });
+                self.open.push(Open::List {
+                    id,
+                    start: span.start,
+                    items: Vec::new(),
+                });
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.refuse_extras(&span, anchor, tag.is_some());
                 self.refuse_complex_key(&span);
                 let id = self.id();
                 let start = span.start;
-                self.open.push(Open::Map { id, start, entries: Vec::new(), key: None });
+                self.open.push(Open::Map {
+                    id,
+                    start,
+                    entries: Vec::new(),
+                    key: None,
+                });
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(span.end),
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 self.refuse_extras(&span, 1, false);
                 self.refuse_complex_key(&span);
                 let id = self.id();
-                let kind = Kind::Scalar { text: String::new(), plain: true };
+                let kind = Kind::Scalar {
+                    text: String::new(),
+                    plain: true,
+                };
                 self.place(Node { id, span, kind });
             }
             _ => {}
@@ -293,12 +333,18 @@ impl Builder {
 
     fn close(&mut self, end: usize) {
         let node = match self.open.pop() {
-            Some(Open::List { id, start, items }) => {
-                Node { id, span: start..end.max(start), kind: Kind::List(items) }
-            }
-            Some(Open::Map { id, start, entries, .. }) => {
-                Node { id, span: start..end.max(start), kind: Kind::Map(entries) }
-            }
+            Some(Open::List { id, start, items }) => Node {
+                id,
+                span: start..end.max(start),
+                kind: Kind::List(items),
+            },
+            Some(Open::Map {
+                id, start, entries, ..
+            }) => Node {
+                id,
+                span: start..end.max(start),
+                kind: Kind::Map(entries),
+            },
             None => return,
         };
         self.place(node);
@@ -314,11 +360,18 @@ impl Builder {
             }
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Map { entries, key, .. }) => {
-                let Some((key_id, name, key_span)) = key.take() else { return };
+                let Some((key_id, name, key_span)) = key.take() else {
+                    return;
+                };
                 if entries.iter().any(|entry| entry.key == name) {
                     self.findings.push(Finding::duplicate(key_span, &name));
                 } else {
-                    entries.push(Entry { key_id, key: name, key_span, value: node });
+                    entries.push(Entry {
+                        key_id,
+                        key: name,
+                        key_span,
+                        value: node,
+                    });
                 }
             }
         }

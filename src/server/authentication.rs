@@ -36,7 +36,10 @@ pub(super) async fn authenticate(
     authenticator: &dyn Authenticator,
 ) -> Result<(), Response<Body>> {
     let Some(token) = bearer_token(headers) else {
-        return Err(refusal(StatusCode::UNAUTHORIZED, "Bearer realm=\"keyward\""));
+        return Err(refusal(
+            StatusCode::UNAUTHORIZED,
+            "Bearer realm=\"keyward\"",
+        ));
     };
     match authenticator.check(token).await {
         Verdict::Accepted => Ok(()),
@@ -47,7 +50,9 @@ pub(super) async fn authenticate(
         Verdict::Unavailable => {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
             Err(response)
         }
     }
@@ -57,11 +62,17 @@ pub(super) async fn authenticate(
 /// that RFC 6750 §2.1 gives (`b64token`).
 fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
     let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
-    let body = token.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
-    let in_alphabet =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    let body = token
+        .iter()
+        .rposition(|byte| *byte != b'=')
+        .map_or(0, |last| last + 1);
+    let in_alphabet = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    };
     let well_formed = scheme.eq_ignore_ascii_case(b"Bearer ")
         && body > 0
         && token.len() <= MAX_TOKEN_BYTES
@@ -72,7 +83,10 @@ fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
 fn refusal(status: StatusCode, challenge: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response.headers_mut().insert(
+        header::WWW_AUTHENTICATE,
+        HeaderValue::from_static(challenge),
+    );
     response
 }
 
@@ -90,9 +104,20 @@ mod tests {
 
     #[test]
     fn one_well_formed_token_is_found_and_anything_else_is_not() {
-        assert_eq!(token(&["Bearer aZ09-._~+/=="]), Some(b"aZ09-._~+/==".to_vec()));
+        assert_eq!(
+            token(&["Bearer aZ09-._~+/=="]),
+            Some(b"aZ09-._~+/==".to_vec())
+        );
         assert_eq!(token(&["bearer x"]), Some(b"x".to_vec()));
-        for wrong in ["", "Bearer", "Bearer ", "Bearer ==", "Bearer a b", "Bearer a=b", "Basic eA=="] {
+        for wrong in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer ==",
+            "Bearer a b",
+            "Bearer a=b",
+            "Basic eA==",
+        ] {
             assert_eq!(token(&[wrong]), None, "{wrong}");
         }
         assert_eq!(token(&["Bearer a", "Bearer a"]), None);

@@ -62,7 +62,10 @@ pub enum Behind {
 
 impl Default for ServerSettings {
     fn default() -> Self {
-        Self { http: None, shutdown: Duration::from_secs(10) }
+        Self {
+            http: None,
+            shutdown: Duration::from_secs(10),
+        }
     }
 }
 
@@ -192,12 +195,22 @@ mod tests {
     use super::*;
 
     fn paths(http: HttpSettings) -> Vec<String> {
-        let settings = ServerSettings { http: Some(http), ..ServerSettings::default() };
-        settings.validate().into_iter().map(|problem| problem.path.join(".")).collect()
+        let settings = ServerSettings {
+            http: Some(http),
+            ..ServerSettings::default()
+        };
+        settings
+            .validate()
+            .into_iter()
+            .map(|problem| problem.path.join("."))
+            .collect()
     }
 
     fn with_token() -> HttpSettings {
-        HttpSettings { token_secret: "http-token".parse().ok(), ..HttpSettings::default() }
+        HttpSettings {
+            token_secret: "http-token".parse().ok(),
+            ..HttpSettings::default()
+        }
     }
 
     #[test]
@@ -209,11 +222,20 @@ mod tests {
     #[test]
     fn a_reachable_address_needs_a_stated_boundary_and_host_names() {
         for address in ["0.0.0.0:8787", "[::]:8787", "192.0.2.1:80"] {
-            let open = HttpSettings { listen: address.parse().unwrap(), ..with_token() };
+            let open = HttpSettings {
+                listen: address.parse().unwrap(),
+                ..with_token()
+            };
             assert_eq!(paths(open.clone()), ["server.http.listen"]);
-            let behind = HttpSettings { behind: Some(Behind::Container), ..open };
+            let behind = HttpSettings {
+                behind: Some(Behind::Container),
+                ..open
+            };
             assert_eq!(paths(behind.clone()), ["server.http.allowed_hosts"]);
-            let named = HttpSettings { allowed_hosts: vec!["keyward".into()], ..behind };
+            let named = HttpSettings {
+                allowed_hosts: vec!["keyward".into()],
+                ..behind
+            };
             assert_eq!(paths(named), Vec::<String>::new());
         }
     }
@@ -221,14 +243,20 @@ mod tests {
     #[test]
     fn a_path_that_walks_or_hides_the_health_check_is_refused() {
         for path in ["", "mcp", "/", "/a//b", "/../x", "/a b", "/{x}", "/healthz"] {
-            let http = HttpSettings { path: path.into(), ..with_token() };
+            let http = HttpSettings {
+                path: path.into(),
+                ..with_token()
+            };
             assert_eq!(paths(http), ["server.http.path"], "{path}");
         }
     }
 
     #[test]
     fn a_url_is_not_a_host() {
-        let http = HttpSettings { allowed_hosts: vec!["https://a/b".into()], ..with_token() };
+        let http = HttpSettings {
+            allowed_hosts: vec!["https://a/b".into()],
+            ..with_token()
+        };
         assert_eq!(paths(http), ["server.http.allowed_hosts.0"]);
     }
 }

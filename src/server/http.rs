@@ -30,7 +30,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Handler, HttpSettings, authentication::{Authenticator, authenticate}};
+use super::{
+    Handler, HttpSettings,
+    authentication::{Authenticator, authenticate},
+};
 
 /// Connections at the same time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 1024;
@@ -67,10 +70,17 @@ pub async fn serve_http(
             }
         };
         let mut server = auto::Builder::new(TokioExecutor::new());
-        server.http1().timer(TokioTimer::new()).header_read_timeout(ARRIVAL);
-        server.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_CONNECTIONS as u32);
-        let connection =
-            server.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+        server
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(ARRIVAL);
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_CONNECTIONS as u32);
+        let connection = server
+            .serve_connection(TokioIo::new(stream), service.clone())
+            .into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             let _slot = slot;
@@ -79,7 +89,10 @@ pub async fn serve_http(
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
+    if tokio::time::timeout(DRAIN, connections.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("calls still in flight are cancelled");
     }
     calls.cancel();
@@ -88,7 +101,10 @@ pub async fn serve_http(
 type Slot = tokio::sync::OwnedSemaphorePermit;
 
 async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(TcpStream, Slot)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     // Without this, Nagle's algorithm holds small answers back for tens of milliseconds.
     stream.set_nodelay(true)?;
@@ -112,13 +128,20 @@ fn router(
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(settings.max_request_bytes)
-        .with_allowed_hosts(loopback.into_iter().chain(settings.allowed_hosts.iter().cloned()))
+        .with_allowed_hosts(
+            loopback
+                .into_iter()
+                .chain(settings.allowed_hosts.iter().cloned()),
+        )
         .with_cancellation_token(calls.clone())
         // No browser has business here: a request that names an origin is refused.
         .enforce_origin_validation();
     let sessions = Arc::new(NeverSessionManager::default());
     let mcp = StreamableHttpService::new(move || Ok(handler.clone()), sessions, config);
-    let door = Door { authenticator, max_request_bytes: settings.max_request_bytes };
+    let door = Door {
+        authenticator,
+        max_request_bytes: settings.max_request_bytes,
+    };
     Router::new()
         .route_service(&settings.path, mcp)
         .layer(middleware::from_fn_with_state(door, enter))
@@ -141,8 +164,11 @@ async fn enter(
         Ok(Err(error)) => {
             let too_long = std::error::Error::source(&error)
                 .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-            let status =
-                if too_long { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
+            let status = if too_long {
+                StatusCode::PAYLOAD_TOO_LARGE
+            } else {
+                StatusCode::BAD_REQUEST
+            };
             return Ok(status.into_response());
         }
         Err(_) => return Ok(StatusCode::REQUEST_TIMEOUT.into_response()),

@@ -33,8 +33,7 @@ impl Tool for Version {
             "Keyward {version}; secret providers: {}",
             providers::built_in().join(", ")
         );
-        let structured =
-            json!({ "name": "Keyward", "version": version, "secret_providers": providers::built_in() });
+        let structured = json!({ "name": "Keyward", "version": version, "secret_providers": providers::built_in() });
         Box::pin(async move { Ok(ToolAnswer { text, structured }) })
     }
 }

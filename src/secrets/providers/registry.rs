@@ -202,7 +202,11 @@ fn find(name: &str, path: Vec<String>) -> Result<&'static Known, Problem> {
 /// The providers that are part of this build.
 #[must_use]
 pub fn built_in() -> Vec<&'static str> {
-    KNOWN.iter().filter(|known| known.settings.is_some()).map(|known| known.name).collect()
+    KNOWN
+        .iter()
+        .filter(|known| known.settings.is_some())
+        .map(|known| known.name)
+        .collect()
 }
 
 fn present() -> String {
