@@ -37,6 +37,9 @@ impl CallContext {
     /// A context whose progress nobody watches.
     #[must_use]
     pub fn new(identity: CallIdentity) -> Self {
-        Self { identity, progress: watch::Sender::new(Progress::default()) }
+        Self {
+            identity,
+            progress: watch::Sender::new(Progress::default()),
+        }
     }
 }

@@ -16,3 +16,4 @@ pub mod secrets;
 
 pub mod call;
 pub mod settings;
+pub mod telemetry;

@@ -82,7 +82,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
         "h" => 3_600_000,
         _ => return Err(EXPECTED),
     };
-    number.checked_mul(milliseconds).map(Duration::from_millis).ok_or(EXPECTED)
+    number
+        .checked_mul(milliseconds)
+        .map(Duration::from_millis)
+        .ok_or(EXPECTED)
 }
 
 /// `#[serde(deserialize_with)]` for a [`Duration`] in the form of [`parse_duration`].
@@ -102,7 +105,16 @@ mod tests {
     fn a_duration_has_a_number_and_a_unit() {
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("1h"), Ok(Duration::from_secs(3600)));
-        for wrong in ["", "5", "s", "5 s", "-1s", "1d", "99999999999999999999s", "999999999999999999h"] {
+        for wrong in [
+            "",
+            "5",
+            "s",
+            "5 s",
+            "-1s",
+            "1d",
+            "99999999999999999999s",
+            "999999999999999999h",
+        ] {
             assert!(parse_duration(wrong).is_err(), "{wrong}");
         }
     }

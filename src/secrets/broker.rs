@@ -82,7 +82,13 @@ impl Broker {
             .filter_map(|name| providers.get(name.as_str()).cloned())
             .collect();
         if problems.is_empty() {
-            Ok(Self { providers, chain, names, flights: SingleFlight::new(), pool })
+            Ok(Self {
+                providers,
+                chain,
+                names,
+                flights: SingleFlight::new(),
+                pool,
+            })
         } else {
             Err(problems)
         }
@@ -110,14 +116,22 @@ impl Broker {
         let started = Instant::now();
         let outcome = self.flights.join(name, fetch).await;
         let elapsed_ms = started.elapsed().as_millis();
-        let CallIdentity { request_id, tool, principal } = asker;
+        let CallIdentity {
+            request_id,
+            tool,
+            principal,
+        } = asker;
         match &outcome {
             Ok(secret) => tracing::debug!(
                 request_id, tool, principal, secret = %name, provider = secret.provider(),
                 version = secret.version(), elapsed_ms, "secret fetched"
             ),
             Err(error) => tracing::warn!(
-                request_id, tool, principal, error = error.operator(), elapsed_ms,
+                request_id,
+                tool,
+                principal,
+                error = error.operator(),
+                elapsed_ms,
                 "secret unavailable"
             ),
         }
@@ -127,8 +141,10 @@ impl Broker {
     /// Whether a key for `name` is at hand. Asks no server.
     #[must_use]
     pub fn key_state(&self, name: &SecretName) -> KeyState {
-        let presence =
-            self.steps(name).into_iter().map(|step| step.provider.presence(&step.reference));
+        let presence = self
+            .steps(name)
+            .into_iter()
+            .map(|step| step.provider.presence(&step.reference));
         presence
             .map(|presence| match presence {
                 Presence::Bound => KeyState::Bound,
@@ -175,6 +191,8 @@ impl Broker {
 
 impl std::fmt::Debug for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Broker").field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("Broker")
+            .field("names", &self.names)
+            .finish_non_exhaustive()
     }
 }

@@ -30,8 +30,19 @@ pub(super) async fn resolve(
     pool: &Pool,
 ) -> Result<(Arc<str>, Found), SecretError> {
     let mut passed_over = None;
-    for Step { provider, reference } in steps {
-        match provider.fetch(Fetch { reference, asker, pool }).await {
+    for Step {
+        provider,
+        reference,
+    } in steps
+    {
+        match provider
+            .fetch(Fetch {
+                reference,
+                asker,
+                pool,
+            })
+            .await
+        {
             Ok(Lookup::Found(found)) => return Ok((provider.name().into(), found)),
             Ok(Lookup::Miss) => {
                 tracing::debug!(secret = %name, provider = provider.name(), "not found, next");
@@ -58,7 +69,10 @@ pub(super) async fn resolve(
         [] => SecretError::NoReference { name: name.clone() },
         steps => SecretError::NotFound {
             name: name.clone(),
-            asked: steps.iter().map(|step| step.provider.name().to_owned()).collect(),
+            asked: steps
+                .iter()
+                .map(|step| step.provider.name().to_owned())
+                .collect(),
         },
     }))
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     InvalidReference, Reference,
-    providers::{ProvidersSettings, SecretProvider},
+    providers::{Mentions, ProvidersSettings, SecretProvider},
 };
 use crate::settings::Problem;
 
@@ -43,6 +43,23 @@ impl SecretsSettings {
         self.chain.clone().unwrap_or_else(|| vec!["env".to_owned()])
     }
 
+    /// The providers that references name, each with the path of the first key that names it.
+    #[must_use]
+    pub fn mentions(&self) -> Mentions {
+        let mut mentions = Mentions::new();
+        for (name, bound) in &self.names {
+            for (keys, text) in bound.written() {
+                if let Ok(reference) = text.parse::<Reference>() {
+                    let path = ["secrets", "names", name].map(str::to_owned).into_iter();
+                    mentions
+                        .entry(reference.provider().to_owned())
+                        .or_insert_with(|| path.chain(keys).collect());
+                }
+            }
+        }
+        mentions
+    }
+
     /// Every reference that parses, wherever it stands.
     pub fn references(&self) -> impl Iterator<Item = Reference> {
         self.names
@@ -55,7 +72,10 @@ impl SecretsSettings {
 impl NameSettings {
     /// The references as written, each with the keys that lead to it.
     fn written(&self) -> Vec<(Vec<String>, &str)> {
-        let one = self.reference.iter().map(|text| (vec!["ref".to_owned()], text.as_str()));
+        let one = self
+            .reference
+            .iter()
+            .map(|text| (vec!["ref".to_owned()], text.as_str()));
         let many = self.references.iter().flatten().enumerate();
         let many = many.map(|(i, text)| (vec!["refs".to_owned(), i.to_string()], text.as_str()));
         one.chain(many).collect()
@@ -69,7 +89,10 @@ impl NameSettings {
         problems: &mut Vec<Problem>,
     ) -> Vec<Reference> {
         let at = |keys: Vec<String>| {
-            ["secrets", "names", name].map(str::to_owned).into_iter().chain(keys)
+            ["secrets", "names", name]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(keys)
         };
         if self.reference.is_some() == self.references.is_some() {
             problems.push(Problem::at(

@@ -45,7 +45,11 @@ impl SecretError {
     #[must_use]
     pub fn operator(&self) -> String {
         match self {
-            Self::Provider { name, provider, error } => {
+            Self::Provider {
+                name,
+                provider,
+                error,
+            } => {
                 format!("secret `{name}`, provider `{provider}`: {error}")
             }
             other => other.to_string(),

@@ -147,11 +147,25 @@ fn split(rest: &str) -> Result<Parts<'_>, InvalidReference> {
         Some((path, query)) => (path, Some(query)),
         None => (before, None),
     };
-    let Some(after) = after else { return Ok(Parts { path, query, field: None }) };
+    let Some(after) = after else {
+        return Ok(Parts {
+            path,
+            query,
+            field: None,
+        });
+    };
     match (query, after.split_once('?')) {
-        (None, Some((field, query))) => Ok(Parts { path, query: Some(query), field: Some(field) }),
+        (None, Some((field, query))) => Ok(Parts {
+            path,
+            query: Some(query),
+            field: Some(field),
+        }),
         (Some(_), Some(_)) => Err(InvalidReference::BadOption),
-        (query, None) => Ok(Parts { path, query, field: Some(after) }),
+        (query, None) => Ok(Parts {
+            path,
+            query,
+            field: Some(after),
+        }),
     }
 }
 
@@ -181,8 +195,19 @@ fn parse_field(field: &str) -> Result<Field, InvalidReference> {
 /// letters and digits that no name has.
 fn looks_like_key(text: &str) -> bool {
     const PREFIXES: [&str; 13] = [
-        "sk-", "sk_", "AIza", "xai-", "gsk_", "AKIA", "ASIA", "ghp_", "github_pat_", "glpat-",
-        "hvs.", "s.", "Bearer ",
+        "sk-",
+        "sk_",
+        "AIza",
+        "xai-",
+        "gsk_",
+        "AKIA",
+        "ASIA",
+        "ghp_",
+        "github_pat_",
+        "glpat-",
+        "hvs.",
+        "s.",
+        "Bearer ",
     ];
     let prefixed = |prefix: &str| {
         text.strip_prefix(prefix)
@@ -209,9 +234,15 @@ mod tests {
         assert_eq!(vault.field(), Some(&Field::Name("api_key".into())));
         let arn = parse("aws:arn:aws:secretsmanager:eu-central-1:1:secret:a-b?stage=AWSPREVIOUS")
             .unwrap();
-        assert_eq!(arn.path(), "arn:aws:secretsmanager:eu-central-1:1:secret:a-b");
+        assert_eq!(
+            arn.path(),
+            "arn:aws:secretsmanager:eu-central-1:1:secret:a-b"
+        );
         assert_eq!(arn.option("stage"), Some("AWSPREVIOUS"));
-        assert_eq!(parse("vault:team/kv//ai/openai").unwrap().path(), "team/kv//ai/openai");
+        assert_eq!(
+            parse("vault:team/kv//ai/openai").unwrap().path(),
+            "team/kv//ai/openai"
+        );
     }
 
     #[test]
@@ -224,7 +255,11 @@ mod tests {
 
     #[test]
     fn a_pasted_key_is_refused_as_such_and_not_repeated() {
-        for key in ["sk-proj-0123456789abcdef", "AIzaSyA0123456789abcdef", "env:sk-0123456789abcdef"] {
+        for key in [
+            "sk-proj-0123456789abcdef",
+            "AIzaSyA0123456789abcdef",
+            "env:sk-0123456789abcdef",
+        ] {
             let error = parse(key).unwrap_err();
             assert_eq!(error, InvalidReference::LooksLikeKey);
             assert!(!error.to_string().contains("0123456789"));

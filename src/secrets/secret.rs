@@ -17,7 +17,11 @@ pub struct Secret {
 }
 
 impl Secret {
-    pub(super) fn new(name: SecretName, provider: Arc<str>, found: super::providers::Found) -> Self {
+    pub(super) fn new(
+        name: SecretName,
+        provider: Arc<str>,
+        found: super::providers::Found,
+    ) -> Self {
         Self {
             value: found.value,
             name,

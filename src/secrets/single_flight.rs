@@ -24,7 +24,9 @@ pub(super) struct SingleFlight<K, V: Clone> {
 
 impl<K: Clone + Eq + Hash, V: Clone> SingleFlight<K, V> {
     pub(super) fn new() -> Self {
-        Self { flights: Mutex::new(HashMap::new()) }
+        Self {
+            flights: Mutex::new(HashMap::new()),
+        }
     }
 
     /// Joins the fetch of `key` that is under way, or starts `fetch`.
@@ -95,8 +97,9 @@ mod tests {
     #[tokio::test]
     async fn callers_at_the_same_time_share_one_fetch_and_a_later_one_makes_its_own() {
         let (store, single) = (Store::new(), SingleFlight::new());
-        let mut waiters: Vec<_> =
-            (0..100).map(|_| Box::pin(single.join(&"k", || store.fetch()))).collect();
+        let mut waiters: Vec<_> = (0..100)
+            .map(|_| Box::pin(single.join(&"k", || store.fetch())))
+            .collect();
         for waiter in &mut waiters {
             assert!(futures_util::poll!(waiter.as_mut()).is_pending());
         }

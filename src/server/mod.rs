@@ -1,1 +1,17 @@
-//! server
+//! The server: speaks MCP to clients, over stdio and streamable HTTP, in both protocol eras.
+//!
+//! It knows no tool by name: it lists what the guard shows and hands every call to the guard's
+//! corridor. Nothing but protocol is ever written to stdout.
+
+mod authentication;
+mod config;
+mod handler;
+mod http;
+mod progress;
+mod stdio;
+
+pub use authentication::{Authenticator, Verdict};
+pub use config::{Behind, HttpSettings, ServerSettings};
+pub use handler::Handler;
+pub use http::serve_http;
+pub use stdio::{StdioError, serve_stdio};

@@ -1,1 +1,16 @@
-//! tools
+//! Tools: what a client can call.
+//!
+//! A tool is pure flow: it gets arguments that were validated and allowed, and gives an answer.
+//! Only the guard's corridor runs one. What a client sees of a tool (name, description, schemas)
+//! is data in `definitions/`.
+
+mod answer;
+mod chat;
+mod definition;
+mod listmodels;
+mod registry;
+mod version;
+
+pub use answer::{ToolAnswer, ToolError};
+pub use definition::{Annotations, InvalidDefinition, ToolDefinition};
+pub use registry::{Registry, Tool};

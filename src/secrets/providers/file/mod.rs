@@ -1,1 +1,6 @@
-//! file
+//! The secret provider `file`: one key a file, or a field of a JSON file.
+
+mod config;
+mod provider;
+
+pub use config::FileSettings;

@@ -1,0 +1,98 @@
+//! The command line: what can be typed, and the help that explains it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::telemetry::{LogFormat, LogLevel};
+
+/// Stands between AI clients and everything that needs a key. It holds no keys: each is fetched
+/// from your secret store for one request and wiped.
+#[derive(Debug, Parser)]
+#[command(name = "keyward", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What configuration to use, and what overrides it.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 the configuration is invalid, or a check failed; 2 something could not be \
+read, or the command line is wrong; 3 the server or the demo failed while it ran.
+
+Without a configuration file, keys come from well-known variables such as OPENAI_API_KEY.";
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Configuration file. Default: $XDG_CONFIG_HOME/keyward/config.yaml, then
+    /// /etc/keyward/config.yaml; never one in the working directory.
+    #[arg(long, global = true, env = "KEYWARD_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How much to log, to stderr.
+    #[arg(long, global = true, env = "KEYWARD_LOG_LEVEL", value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+    /// How log lines look.
+    #[arg(long, global = true, env = "KEYWARD_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// The model that is asked when a call names none.
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_DEFAULT_MODEL",
+        value_name = "MODEL"
+    )]
+    pub default_model: Option<String>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve MCP to a client, over stdin and stdout or over HTTP.
+    Serve(Serve),
+    /// Check the configuration without contacting anything.
+    Check(Json),
+    /// Look at the secrets the configuration names; never at their values.
+    #[command(subcommand)]
+    Secrets(Secrets),
+    /// Print the version and what this binary was built with.
+    Version(Json),
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Serve streamable HTTP at this address instead of stdio, for example 127.0.0.1:8787.
+    /// `server.http.token_secret` must name the bearer token that clients send.
+    #[arg(long, env = "KEYWARD_HTTP", value_name = "ADDRESS")]
+    pub http: Option<SocketAddr>,
+}
+
+/// Commands under `secrets`.
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// Fetch each secret, tell its provider, version, age and latency, and wipe it.
+    Check(SecretsCheck),
+}
+
+/// Options of `secrets check`.
+#[derive(Debug, Args)]
+pub struct SecretsCheck {
+    /// The names to check. Default: all that the configuration uses.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of commands that only print.
+#[derive(Debug, Args)]
+pub struct Json {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}

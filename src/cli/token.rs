@@ -1,0 +1,112 @@
+//! The bearer token of the HTTP transport, checked against a secret of the broker.
+//!
+//! The token's value is not kept: what stays, for a minute, is its digest under a key that lives
+//! as long as the process. Whoever sends wrong tokens must not be able to drive the secret store:
+//! at most one fetch in five seconds follows a mismatch.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use crate::{
+    call::CallIdentity,
+    secrets::{Broker, SecretName},
+    server::{Authenticator, Verdict},
+};
+
+/// How long a digest is believed without another look at the secret.
+const KEPT: Duration = Duration::from_secs(60);
+/// Between a fetch and one that a mismatch causes, so that a rotated token is accepted soon and
+/// wrong ones cost the store little.
+const BETWEEN_FETCHES: Duration = Duration::from_secs(5);
+
+/// Compared in constant time, by its own `verify_slice`.
+type Digest = Hmac<Sha256>;
+/// The digest of the right token; `None` if the secret was unavailable.
+type Known = Option<[u8; 32]>;
+
+/// Compares tokens with the secret called `name`.
+pub(super) struct TokenAuthenticator {
+    broker: Arc<Broker>,
+    name: SecretName,
+    key: [u8; 32],
+    latest: Mutex<Option<Fetch>>,
+}
+
+#[derive(Clone)]
+struct Fetch {
+    begun: Instant,
+    known: Shared<BoxFuture<'static, Known>>,
+}
+
+impl TokenAuthenticator {
+    pub(super) fn new(broker: Arc<Broker>, name: SecretName) -> Self {
+        let mut key = [0; 32];
+        key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+        key[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+        Self {
+            broker,
+            name,
+            key,
+            latest: Mutex::new(None),
+        }
+    }
+
+    /// The latest fetch if it is younger than `age`, else one that begins now.
+    fn fetch(&self, age: Duration) -> Fetch {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fetch) = latest.as_ref().filter(|fetch| fetch.begun.elapsed() < age) {
+            return fetch.clone();
+        }
+        let (broker, name, key) = (Arc::clone(&self.broker), self.name.clone(), self.key);
+        let known: BoxFuture<'static, Known> = Box::pin(async move {
+            let asker = CallIdentity {
+                request_id: uuid::Uuid::new_v4().simple().to_string(),
+                tool: "http".to_owned(),
+                principal: "server".to_owned(),
+            };
+            // The broker has logged why, if it failed.
+            let token = broker.get(&name, &asker).await.ok()?;
+            Some(token.expose(|token| digest(&key, token).finalize().into_bytes().into()))
+        });
+        latest
+            .insert(Fetch {
+                begun: Instant::now(),
+                known: known.shared(),
+            })
+            .clone()
+    }
+}
+
+impl Authenticator for TokenAuthenticator {
+    fn check<'a>(&'a self, token: &'a [u8]) -> BoxFuture<'a, Verdict> {
+        Box::pin(async move {
+            let matches = |known: &Known| {
+                known.is_some_and(|known| digest(&self.key, token).verify_slice(&known).is_ok())
+            };
+            let known = self.fetch(KEPT).known.await;
+            if matches(&known) {
+                return Verdict::Accepted;
+            }
+            let known = self.fetch(BETWEEN_FETCHES).known.await;
+            match (matches(&known), known) {
+                (true, _) => Verdict::Accepted,
+                (false, Some(_)) => Verdict::Refused,
+                (false, None) => Verdict::Unavailable,
+            }
+        })
+    }
+}
+
+fn digest(key: &[u8; 32], token: &[u8]) -> Digest {
+    let key = hmac::digest::Key::<Digest>::from_iter(key.iter().copied().chain([0; 32]));
+    Digest::new(&key).chain_update(token)
+}

@@ -1,0 +1,198 @@
+//! From a file, flags and variables to the settings of every room, or to everything that is wrong.
+//!
+//! No room is asked to do anything here: loading does no I/O but reading the file.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::{
+    Overrides,
+    find::{self, Unreadable},
+    later,
+    report::{ConfigError, Finding, Invalid},
+    shape,
+    tree::{self, Parsed},
+};
+use crate::{
+    models::{self, ModelsSettings},
+    secrets::SecretsSettings,
+    server::ServerSettings,
+    settings::{Environment, Problem},
+    telemetry::LogSettings,
+};
+
+/// The whole configuration.
+pub struct Config {
+    /// How clients reach us.
+    pub server: ServerSettings,
+    /// What is logged.
+    pub log: LogSettings,
+    /// Where keys are.
+    pub secrets: SecretsSettings,
+    /// Which models there are.
+    pub models: ModelsSettings,
+    /// The file that was read.
+    pub path: Option<PathBuf>,
+    /// The folder of that file: relative paths in it start here.
+    pub dir: Option<PathBuf>,
+    source: String,
+}
+
+// By hand: a value in it may be a pasted key.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The file's sections.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Document {
+    server: ServerSettings,
+    log: LogSettings,
+    secrets: SecretsSettings,
+    models: ModelsSettings,
+}
+
+/// Finds, reads and checks the configuration.
+///
+/// # Errors
+/// [`ConfigError`], with every mistake that could be found at once.
+pub fn load(
+    cli_path: Option<&Path>,
+    environment: &dyn Environment,
+    overrides: &Overrides,
+) -> Result<Config, ConfigError> {
+    let unreadable = |path: &Path, reason: Unreadable| ConfigError::Unreadable {
+        path: path.to_owned(),
+        reason,
+    };
+    let found =
+        find::find(cli_path, environment).map_err(|(path, reason)| unreadable(&path, reason))?;
+    let Some(file) = found else {
+        return parse(b"", None, overrides);
+    };
+    let bytes = find::read(&file.path).map_err(|reason| unreadable(&file.path, reason))?;
+    parse(&bytes, Some(&file.path), overrides)
+}
+
+/// Checks a configuration that was read from `path`.
+///
+/// # Errors
+/// [`ConfigError::Invalid`].
+pub fn parse(
+    bytes: &[u8],
+    path: Option<&Path>,
+    overrides: &Overrides,
+) -> Result<Config, ConfigError> {
+    let source = match std::str::from_utf8(bytes) {
+        // Editors on Windows put a byte-order mark in front; it is no part of the text.
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Err(error) => return Err(not_utf8(bytes, error.valid_up_to(), path)),
+    };
+    let mut parsed = tree::parse(source);
+    let mut findings = std::mem::take(&mut parsed.findings);
+    let document = match &parsed.root {
+        // After a syntax error there is nothing that could be read with sense.
+        None if !parsed.complete => None,
+        None => Some(Document::default()),
+        Some(root) => {
+            findings.extend(later::refuse_ttl(root));
+            let (document, misfits) = shape::settle::<Document>(root);
+            findings.extend(misfits);
+            document
+        }
+    };
+    let Some(document) = document else {
+        return Err(invalid(path, source, &parsed, findings));
+    };
+    let mut config = Config {
+        server: document.server,
+        log: document.log,
+        secrets: document.secrets,
+        models: document.models,
+        path: path.map(Path::to_owned),
+        dir: path.and_then(folder),
+        source: source.to_owned(),
+    };
+    overrides.apply(&mut config);
+    // What only follows from a misfit would be told as a mistake of its own.
+    if findings.is_empty() {
+        findings = located(&parsed, config.problems());
+    }
+    if findings.is_empty() {
+        Ok(config)
+    } else {
+        Err(invalid(path, source, &parsed, findings))
+    }
+}
+
+impl Config {
+    /// What is wrong beyond the form of single values, as far as the settings alone tell. The
+    /// rooms that build something from their settings report theirs to [`Config::explain`].
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = self.server.validate();
+        problems.extend(models::validate(&self.models));
+        problems
+    }
+
+    /// Shows problems that a room found while it built something (secret providers, the broker,
+    /// the models) at their places in the file.
+    #[must_use]
+    pub fn explain(&self, problems: Vec<Problem>) -> ConfigError {
+        let parsed = tree::parse(&self.source);
+        let findings = located(&parsed, problems);
+        invalid(self.path.as_deref(), &self.source, &parsed, findings)
+    }
+}
+
+/// The folder of a file, also where the file was named without one.
+fn folder(path: &Path) -> Option<PathBuf> {
+    std::path::absolute(path).ok()?.parent().map(Path::to_owned)
+}
+
+fn located(parsed: &Parsed, problems: Vec<Problem>) -> Vec<Finding> {
+    let place = |problem: &Problem| parsed.root.as_ref()?.place(&problem.path);
+    problems
+        .into_iter()
+        .map(|problem| {
+            let span = place(&problem);
+            Finding::of(problem, span)
+        })
+        .collect()
+}
+
+fn invalid(
+    path: Option<&Path>,
+    source: &str,
+    parsed: &Parsed,
+    findings: Vec<Finding>,
+) -> ConfigError {
+    ConfigError::Invalid(Box::new(Invalid::new(path, source, parsed, findings)))
+}
+
+/// The text up to the first byte that is not UTF-8, none of it shown.
+fn not_utf8(bytes: &[u8], valid: usize, path: Option<&Path>) -> ConfigError {
+    let source = String::from_utf8_lossy(&bytes[..valid]);
+    let at = source.chars().count();
+    let parsed = Parsed {
+        root: None,
+        findings: Vec::new(),
+        tokens: Vec::new(),
+        complete: false,
+    };
+    let finding = Finding::at(
+        at..at,
+        "the file is not UTF-8 from here on",
+        "save it as UTF-8; this may be another kind of file",
+    );
+    invalid(path, &source, &parsed, vec![finding])
+}

@@ -1,0 +1,1 @@
+//! The scanner: what is left of a key in another process, counted from outside.

@@ -1,0 +1,74 @@
+//! Why a secret provider could not answer, in the few sorts that an operator treats differently.
+//!
+//! The words here and in `detail` are ours alone: what a store sent as text must never be put
+//! into one of these types, because stores quote what they were sent.
+
+/// Why a provider could not answer. It stops the chain unless the provider is marked
+/// `on_error: next`.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{kind}: {detail}")]
+pub struct ProviderError {
+    /// What sort of failure, in words that a client may see.
+    pub kind: ErrorKind,
+    /// What happened and what to do, for the operator: may name addresses, paths of the host and
+    /// settings; never a value, and never text that the store sent.
+    pub detail: String,
+}
+
+impl ProviderError {
+    /// An error with the operator's `detail`.
+    #[must_use]
+    pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+        }
+    }
+}
+
+/// The sorts of failure that an operator treats differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ErrorKind {
+    /// The store knows us and says no.
+    #[error("permission denied")]
+    Forbidden,
+    /// Our login at the store failed.
+    #[error("login failed")]
+    LoginFailed,
+    /// The store is sealed, in standby or not yet initialised.
+    #[error("the store is sealed")]
+    Sealed,
+    /// No connection, or it broke.
+    #[error("the store cannot be reached")]
+    Unreachable,
+    /// The connection's certificate or handshake was refused.
+    #[error("TLS failed")]
+    Tls,
+    /// No answer within the deadline.
+    #[error("the store did not answer in time")]
+    TimedOut,
+    /// The store asks us to slow down.
+    #[error("the store is throttling")]
+    Throttled,
+    /// The store answered with its own failure.
+    #[error("the store failed")]
+    ServerFailed,
+    /// What came back is not a usable value.
+    #[error("the value is malformed")]
+    Malformed,
+    /// The secret is there, the field of it is not.
+    #[error("the field is absent")]
+    FieldAbsent,
+    /// This version was deleted or destroyed, or the secret is marked for deletion.
+    #[error("the secret was deleted")]
+    Deleted,
+    /// The reference, mount, namespace or a setting is wrong.
+    #[error("misconfigured")]
+    Misconfigured,
+    /// The file or directory may be read by others, or not by us.
+    #[error("unsafe permissions")]
+    UnsafePermissions,
+    /// No room in locked memory.
+    #[error("locked memory is full")]
+    PoolFull,
+}

@@ -1,0 +1,262 @@
+//! Settings of the server: the HTTP transport and the end of the process.
+//!
+//! What makes an HTTP listener safe is decided here, at load, so that the transport cannot be
+//! started without a token or on an address that others reach. Nothing here opens a socket.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{
+    secrets::SecretName,
+    settings::{Problem, duration},
+};
+
+/// The largest request body that may be configured; what MCP clients send is far smaller.
+const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+
+/// The section `server:`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSettings {
+    /// The HTTP transport. Absent: stdio only.
+    pub http: Option<HttpSettings>,
+    /// How long calls in flight may go on after SIGTERM or end of input. Default: `10s`.
+    #[serde(deserialize_with = "duration")]
+    pub shutdown: Duration,
+}
+
+/// The section `server.http`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpSettings {
+    /// Address and port. Default: `127.0.0.1:8787`.
+    #[serde(deserialize_with = "listen")]
+    pub listen: SocketAddr,
+    /// The path that speaks MCP. Default: `/mcp`.
+    pub path: String,
+    /// The secret that clients send as their bearer token. Required.
+    pub token_secret: Option<SecretName>,
+    /// Values of the `Host` header that are served besides loopback names.
+    pub allowed_hosts: Vec<String>,
+    /// States that the boundary to the network is elsewhere; needed for an address that is not
+    /// loopback.
+    pub behind: Option<Behind>,
+    /// The largest request body, in bytes. Default: 4 MiB.
+    pub max_request_bytes: usize,
+    /// How long one request may take to arrive and be answered. Default: `10m`.
+    #[serde(deserialize_with = "duration")]
+    pub request_timeout: Duration,
+}
+
+/// What stands between the listener and the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Behind {
+    /// A container's network, whose published ports decide who reaches it.
+    Container,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            http: None,
+            shutdown: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
+            path: "/mcp".to_owned(),
+            token_secret: None,
+            allowed_hosts: Vec::new(),
+            behind: None,
+            max_request_bytes: 4 * 1024 * 1024,
+            request_timeout: Duration::from_secs(600),
+        }
+    }
+}
+
+impl ServerSettings {
+    /// What is wrong beyond the form of each value.
+    #[must_use]
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if self.shutdown > Duration::from_secs(600) {
+            problems.push(Problem::new(
+                "server.shutdown",
+                "the limit for shutting down is longer than ten minutes",
+                "choose `10m` or less; service managers kill a process that takes longer",
+            ));
+        }
+        if let Some(http) = &self.http {
+            http.validate(&mut problems);
+        }
+        problems
+    }
+}
+
+impl HttpSettings {
+    fn validate(&self, problems: &mut Vec<Problem>) {
+        let mut refuse = |key: &str, message: &str, help: &str| {
+            problems.push(Problem::at(["server", "http", key], message, help));
+        };
+        if self.token_secret.is_none() {
+            refuse(
+                "token_secret",
+                "HTTP needs a bearer token, and no secret is named for it",
+                "add `token_secret: http-token` and bind that name under `secrets.names`, or \
+                 leave `server.http` out to serve stdio only",
+            );
+        }
+        if !self.listen.ip().is_loopback() {
+            if self.behind.is_none() {
+                refuse(
+                    "listen",
+                    "the address is reachable from other machines, and this version has no TLS",
+                    "listen on `127.0.0.1`, or state `behind: container` if the boundary to the \
+                     network is elsewhere",
+                );
+            } else if self.allowed_hosts.is_empty() {
+                refuse(
+                    "allowed_hosts",
+                    "an address that is not loopback needs the host names it is reached by",
+                    "list them: `allowed_hosts: [keyward.internal]`",
+                );
+            }
+        }
+        if !is_plain_path(&self.path) {
+            refuse(
+                "path",
+                "this is not a path that MCP can be served at",
+                "write `/` and letters, digits, `-`, `_` or `.`, such as `/mcp`; `/healthz` is \
+                 taken",
+            );
+        }
+        if self.max_request_bytes < 1024 || self.max_request_bytes > MAX_REQUEST_BYTES {
+            refuse(
+                "max_request_bytes",
+                "the limit on requests is outside 1 KiB to 64 MiB",
+                "4194304 (4 MiB) is the default",
+            );
+        }
+        if self.request_timeout < Duration::from_secs(1)
+            || self.request_timeout > Duration::from_secs(3600)
+        {
+            refuse(
+                "request_timeout",
+                "the time limit on requests is outside one second to one hour",
+                "`10m` is the default",
+            );
+        }
+        for (index, host) in self.allowed_hosts.iter().enumerate() {
+            if !is_host(host) {
+                problems.push(Problem::at(
+                    ["server", "http", "allowed_hosts", &index.to_string()],
+                    "this is not a host name, nor a host name with a port",
+                    "write it as clients do, without scheme and path: `keyward.internal` or \
+                     `keyward.internal:8787`",
+                ));
+            }
+        }
+    }
+}
+
+fn is_plain_path(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    path.strip_prefix('/').is_some_and(|rest| {
+        rest.split('/').all(|segment| {
+            !segment.is_empty() && segment != "." && segment != ".." && segment.chars().all(plain)
+        })
+    }) && path != "/healthz"
+}
+
+fn is_host(host: &str) -> bool {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
+    !host.is_empty() && host.len() <= 255 && host.chars().all(plain)
+}
+
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        de::Error::custom("expected an IP address and a port, such as `127.0.0.1:8787`")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(http: HttpSettings) -> Vec<String> {
+        let settings = ServerSettings {
+            http: Some(http),
+            ..ServerSettings::default()
+        };
+        settings
+            .validate()
+            .into_iter()
+            .map(|problem| problem.path.join("."))
+            .collect()
+    }
+
+    fn with_token() -> HttpSettings {
+        HttpSettings {
+            token_secret: "http-token".parse().ok(),
+            ..HttpSettings::default()
+        }
+    }
+
+    #[test]
+    fn http_on_loopback_needs_a_token_and_nothing_else() {
+        assert_eq!(paths(with_token()), Vec::<String>::new());
+        assert_eq!(paths(HttpSettings::default()), ["server.http.token_secret"]);
+    }
+
+    #[test]
+    fn a_reachable_address_needs_a_stated_boundary_and_host_names() {
+        for address in ["0.0.0.0:8787", "[::]:8787", "192.0.2.1:80"] {
+            let open = HttpSettings {
+                listen: address.parse().unwrap(),
+                ..with_token()
+            };
+            assert_eq!(paths(open.clone()), ["server.http.listen"]);
+            let behind = HttpSettings {
+                behind: Some(Behind::Container),
+                ..open
+            };
+            assert_eq!(paths(behind.clone()), ["server.http.allowed_hosts"]);
+            let named = HttpSettings {
+                allowed_hosts: vec!["keyward".into()],
+                ..behind
+            };
+            assert_eq!(paths(named), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_path_that_walks_or_hides_the_health_check_is_refused() {
+        for path in ["", "mcp", "/", "/a//b", "/../x", "/a b", "/{x}", "/healthz"] {
+            let http = HttpSettings {
+                path: path.into(),
+                ..with_token()
+            };
+            assert_eq!(paths(http), ["server.http.path"], "{path}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_not_a_host() {
+        let http = HttpSettings {
+            allowed_hosts: vec!["https://a/b".into()],
+            ..with_token()
+        };
+        assert_eq!(paths(http), ["server.http.allowed_hosts.0"]);
+    }
+}

@@ -1,0 +1,177 @@
+//! MCP over streamable HTTP, stateless: each request stands for itself, so any replica can answer
+//! it and nothing is kept between two.
+//!
+//! A request is authenticated before its body is read, and its body is read with a limit and a
+//! deadline before MCP sees it. Which hosts and origins are served is `rmcp`'s check, switched on
+//! here.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::{Response, StatusCode},
+    middleware::{self, Next},
+    response::IntoResponse,
+    routing::get,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Handler, HttpSettings,
+    authentication::{Authenticator, authenticate},
+};
+
+/// Connections at the same time; more wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 1024;
+/// For a request's headers, and again for its body, to arrive.
+const ARRIVAL: Duration = Duration::from_secs(10);
+/// For calls in flight to finish when the process ends; as long as `rmcp` grants over stdio.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Serves on `listener` until `shutdown` is cancelled; calls in flight may then finish within
+/// 5 s, what is left is cancelled.
+pub async fn serve_http(
+    handler: Handler,
+    listener: TcpListener,
+    settings: &HttpSettings,
+    authenticator: Arc<dyn Authenticator>,
+    shutdown: CancellationToken,
+) {
+    let calls = CancellationToken::new();
+    let service = TowerToHyperService::new(router(handler, settings, authenticator, &calls));
+    let connections = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &slots) => accepted,
+            () = shutdown.cancelled() => break,
+        };
+        let (stream, slot) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, most likely: give those in use time to close.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let mut server = auto::Builder::new(TokioExecutor::new());
+        server
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(ARRIVAL);
+        server
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_CONNECTIONS as u32);
+        let connection = server
+            .serve_connection(TokioIo::new(stream), service.clone())
+            .into_owned();
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            let _slot = slot;
+            // A broken connection is the client's affair.
+            let _broken = connection.await;
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, connections.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("calls still in flight are cancelled");
+    }
+    calls.cancel();
+}
+
+type Slot = tokio::sync::OwnedSemaphorePermit;
+
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(TcpStream, Slot)> {
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    // Without this, Nagle's algorithm holds small answers back for tens of milliseconds.
+    stream.set_nodelay(true)?;
+    Ok((stream, slot))
+}
+
+#[derive(Clone)]
+struct Door {
+    authenticator: Arc<dyn Authenticator>,
+    max_request_bytes: usize,
+}
+
+fn router(
+    handler: Handler,
+    settings: &HttpSettings,
+    authenticator: Arc<dyn Authenticator>,
+    calls: &CancellationToken,
+) -> Router {
+    let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_max_request_body_bytes(settings.max_request_bytes)
+        .with_allowed_hosts(
+            loopback
+                .into_iter()
+                .chain(settings.allowed_hosts.iter().cloned()),
+        )
+        .with_cancellation_token(calls.clone())
+        // No browser has business here: a request that names an origin is refused.
+        .enforce_origin_validation();
+    let sessions = Arc::new(NeverSessionManager::default());
+    let mcp = StreamableHttpService::new(move || Ok(handler.clone()), sessions, config);
+    let door = Door {
+        authenticator,
+        max_request_bytes: settings.max_request_bytes,
+    };
+    Router::new()
+        .route_service(&settings.path, mcp)
+        .layer(middleware::from_fn_with_state(door, enter))
+        .route("/healthz", get(|| async { "ok\n" }))
+}
+
+/// Authenticates a request, then reads its body, then lets it on.
+async fn enter(
+    State(door): State<Door>,
+    request: Request,
+    next: Next,
+) -> Result<Response<Body>, Infallible> {
+    if let Err(refusal) = authenticate(request.headers(), &*door.authenticator).await {
+        return Ok(refusal);
+    }
+    let (head, body) = request.into_parts();
+    let body = tokio::time::timeout(ARRIVAL, axum::body::to_bytes(body, door.max_request_bytes));
+    let body = match body.await {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) => {
+            let too_long = std::error::Error::source(&error)
+                .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+            let status = if too_long {
+                StatusCode::PAYLOAD_TOO_LARGE
+            } else {
+                StatusCode::BAD_REQUEST
+            };
+            return Ok(status.into_response());
+        }
+        Err(_) => return Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
+    };
+    Ok(next.run(Request::from_parts(head, Body::from(body))).await)
+}

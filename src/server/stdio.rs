@@ -1,0 +1,79 @@
+//! MCP over stdin and stdout, for one client that started us.
+//!
+//! Both the end of stdin and a shutdown end the service the same way: nothing new is read, calls
+//! in flight may finish for a few seconds (`rmcp`'s limit is 5 s), what is left is cancelled.
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use rmcp::{
+    service::{ServerInitializeError, ServiceExt},
+    transport::{async_rw::AsyncRwTransport, stdio_pipes},
+};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::Handler;
+
+/// The longest line a client may send, in bytes: a prompt of 1 M characters fits, escaped twice.
+const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
+
+/// The service could not be started or broke.
+#[derive(Debug, thiserror::Error)]
+pub enum StdioError {
+    /// The client's first message was not the start of an MCP session.
+    #[error("the client did not begin an MCP session")]
+    Handshake,
+    /// The service's task broke: a bug.
+    #[error("the service ended unexpectedly")]
+    Broken,
+}
+
+/// Serves until stdin ends or `shutdown` is cancelled.
+///
+/// # Errors
+/// See [`StdioError`]; a client that leaves before its first message is not an error.
+pub async fn serve_stdio(handler: Handler, shutdown: CancellationToken) -> Result<(), StdioError> {
+    let (stdin, stdout) = stdio_pipes();
+    let stdin = UntilShutdown {
+        reader: stdin,
+        shutdown: Box::pin(shutdown.cancelled_owned()),
+    };
+    let transport =
+        AsyncRwTransport::new_server(stdin, stdout).with_max_line_length(MAX_LINE_BYTES);
+    let service = match handler.serve(transport).await {
+        Ok(service) => service,
+        Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
+            return Ok(());
+        }
+        Err(_) => return Err(StdioError::Handshake),
+    };
+    service
+        .waiting()
+        .await
+        .map(drop)
+        .map_err(|_| StdioError::Broken)
+}
+
+/// A reader that ends when a shutdown begins.
+struct UntilShutdown<R> {
+    reader: R,
+    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for UntilShutdown<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.shutdown.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.reader).poll_read(cx, buffer)
+    }
+}

@@ -1,0 +1,11 @@
+//! Telemetry: what the operator reads while Keyward runs.
+//!
+//! Logs go to stderr alone, since stdout is the protocol's. Only Keyward's own events are
+//! written: HTTP and TLS libraries print headers and bodies at their debug levels, and no
+//! setting here can turn that on.
+
+mod config;
+mod logs;
+
+pub use config::{LogFormat, LogLevel, LogSettings};
+pub use logs::{init, set_panic_hook};

@@ -1,0 +1,46 @@
+//! What a tool gives back: an answer told twice (for people and for programs), or an error told
+//! twice (for the client and for the operator).
+
+use serde_json::Value;
+
+use crate::models::ModelError;
+
+/// A tool's answer. Text and structure carry the same facts, because a client may show only one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolAnswer {
+    /// Readable text.
+    pub text: String,
+    /// An object that matches the tool's output schema.
+    pub structured: Value,
+}
+
+/// Why a tool could not answer. `Display` is for the client.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// The model or its provider failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A fault of ours: arguments that passed the schema do not fit the tool.
+    #[error("internal error")]
+    Internal(&'static str),
+}
+
+impl ToolError {
+    /// What happened, for the operator's log.
+    #[must_use]
+    pub fn operator(&self) -> String {
+        match self {
+            Self::Model(error) => error.operator(),
+            Self::Internal(what) => (*what).to_owned(),
+        }
+    }
+
+    /// A short, stable word for logs and metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Model(error) => error.code(),
+            Self::Internal(_) => "internal",
+        }
+    }
+}

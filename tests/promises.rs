@@ -1,0 +1,20 @@
+//! What Keyward promises, tried on the real binary against real servers: one module a promise.
+//!
+//! All promises share one crate, so that the servers they start are started once. `scripts/test`
+//! makes what they need.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on says where and stops"
+)]
+
+#[expect(
+    dead_code,
+    reason = "support is complete by server, not by what a promise uses today"
+)]
+mod support;
+
+mod promises {
+    mod backends;
+}
