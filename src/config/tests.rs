@@ -44,11 +44,17 @@ fn human(text: &str) -> String {
 
 /// Path, line and column of each finding, and its message.
 fn findings(text: &str) -> Vec<String> {
-    let ConfigError::Invalid(invalid) = check(text).unwrap_err() else { panic!("was not read") };
+    let ConfigError::Invalid(invalid) = check(text).unwrap_err() else {
+        panic!("was not read")
+    };
     let place = |at: Option<usize>| at.map_or("-".to_owned(), |at| at.to_string());
     let line = |finding: &super::Finding| {
         let (line, column) = (place(finding.line), place(finding.column));
-        format!("{line}:{column} {}: {}", finding.path.join("."), finding.message)
+        format!(
+            "{line}:{column} {}: {}",
+            finding.path.join("."),
+            finding.message
+        )
     };
     invalid.findings.iter().map(line).collect()
 }

@@ -4,7 +4,10 @@
 //! This binary is also the process that is looked at (see `probe`), which must act before any
 //! thread exists; hence a `main` of its own. Root may read everything, so under root the whole
 //! binary runs itself again as an ordinary user: no promise is tested with powers that users lack.
-#![expect(clippy::unwrap_used, reason = "in a test, what fails should fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, what fails should fail loudly"
+)]
 
 mod environment;
 mod hardening;
