@@ -17,4 +17,5 @@ mod support;
 
 mod promises {
     mod backends;
+    mod configuration;
 }

@@ -28,9 +28,11 @@ Without a configuration file, keys come from well-known variables such as OPENAI
 /// Options that every command takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
-    /// Configuration file. Default: $XDG_CONFIG_HOME/keyward/config.yaml, then
-    /// /etc/keyward/config.yaml; never one in the working directory.
-    #[arg(long, global = true, env = "KEYWARD_CONFIG", value_name = "FILE")]
+    /// Configuration file [default: $KEYWARD_CONFIG, then
+    /// $XDG_CONFIG_HOME/keyward/config.yaml, then /etc/keyward/config.yaml; never one in the
+    /// working directory].
+    // The variable is read by `config::find`, which refuses a relative one.
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// How much to log, to stderr.
     #[arg(long, global = true, env = "KEYWARD_LOG_LEVEL", value_name = "LEVEL")]

@@ -34,8 +34,7 @@ fn check(text: &str) -> Result<Config, ConfigError> {
 /// Everything that can be seen of a refusal.
 fn outputs(error: &ConfigError) -> String {
     let human = error.human(Style { colour: false });
-    let coloured = error.human(Style { colour: true });
-    format!("{human}\n{coloured}\n{}\n{error}\n{error:?}", error.json())
+    format!("{human}\n{}\n{error}\n{error:?}", error.json())
 }
 
 fn human(text: &str) -> String {

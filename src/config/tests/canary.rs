@@ -2,7 +2,10 @@
 //! every kind of mistake, is in no output.
 
 use super::{SHIPPED, check, examples, outputs};
-use crate::{config::tree, settings::Problem};
+use crate::{
+    config::{Style, tree},
+    settings::Problem,
+};
 
 /// Shaped like vendors' keys; each has a part that occurs nowhere else.
 const CANARIES: [&str; 4] = [
@@ -131,6 +134,8 @@ fn every_mistake_beside_every_line_hides_the_key() {
         for mutated in beside(SHIPPED, line, canary) {
             if let Err(error) = check(&mutated) {
                 assert_hidden(canary, &outputs(&error), &mutated);
+                let coloured = error.human(Style { colour: true });
+                assert_hidden(canary, &coloured, &mutated);
             }
         }
     }
