@@ -53,6 +53,11 @@ pub struct Global {
 pub enum Command {
     /// Serve MCP to a client, over stdin and stdout or over HTTP.
     Serve(Serve),
+    /// Check the configuration without contacting anything.
+    Check(Json),
+    /// Look at the secrets the configuration names; never at their values.
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Print the version and what this binary was built with.
     Version(Json),
 }
@@ -64,6 +69,24 @@ pub struct Serve {
     /// `server.http.token_secret` must name the bearer token that clients send.
     #[arg(long, env = "KEYWARD_HTTP", value_name = "ADDRESS")]
     pub http: Option<SocketAddr>,
+}
+
+/// Commands under `secrets`.
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// Fetch each secret, tell its provider, version, age and latency, and wipe it.
+    Check(SecretsCheck),
+}
+
+/// Options of `secrets check`.
+#[derive(Debug, Args)]
+pub struct SecretsCheck {
+    /// The names to check. Default: all that the configuration uses.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of commands that only print.

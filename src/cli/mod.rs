@@ -4,7 +4,9 @@
 //! keys out of the environment, and only then start threads.
 
 mod args;
+mod check;
 mod exit;
+mod secrets;
 mod serve;
 mod token;
 mod version;
@@ -20,10 +22,13 @@ use clap::Parser as _;
 
 pub use self::exit::Exit;
 use self::{
-    args::{Cli, Command},
+    args::{Cli, Command, Global, Secrets},
     world::World,
 };
-use crate::{secrets::memory, telemetry};
+use crate::{
+    secrets::memory,
+    telemetry::{self, LogLevel},
+};
 
 /// Threads for calls; more only cost memory, since a call waits rather than computes.
 const WORKER_THREADS: usize = 2;
@@ -37,13 +42,29 @@ pub fn main() -> ExitCode {
     telemetry::set_panic_hook();
     let Cli { command, global } = Cli::parse();
     let exit = match command {
-        Command::Serve(serve) => match World::load(&global, serve.http, &protections) {
+        Command::Serve(options) => match World::load(&global, options.http, &protections) {
             Ok(world) => run(serve::serve(world)),
             Err(error) => error.report(false),
         },
+        Command::Check(options) => match World::load(&quiet(global), None, &protections) {
+            Ok(world) => check::check(&world, &protections, options.json),
+            Err(error) => error.report(options.json),
+        },
+        Command::Secrets(Secrets::Check(options)) => {
+            match World::load(&quiet(global), None, &protections) {
+                Ok(world) => run(secrets::check(world, &options.names, options.json)),
+                Err(error) => error.report(options.json),
+            }
+        }
         Command::Version(options) => version::version(options.json),
     };
     exit.into()
+}
+
+/// What a command reports, it need not log as well, unless it is asked to.
+fn quiet(mut global: Global) -> Global {
+    global.log_level.get_or_insert(LogLevel::Error);
+    global
 }
 
 /// Starts the runtime, runs `command` on it, ends the runtime.

@@ -14,6 +14,13 @@ use crate::secrets::SecretError;
 pub struct ModelError {
     /// What happened.
     pub kind: ModelErrorKind,
+    /// Where it happened.
+    pub about: Box<Circumstances>,
+}
+
+/// Where an error happened, as far as it is known. All of it may be logged.
+#[derive(Debug, Clone, Default)]
+pub struct Circumstances {
     /// The provider that was asked, if one was.
     pub provider: Option<String>,
     /// The configured name of the model that was asked.
@@ -38,7 +45,7 @@ pub enum ModelErrorKind {
     /// `auto` was asked, and no provider has a key.
     NoneAvailable,
     /// The key could not be had.
-    SecretUnavailable(SecretError),
+    SecretUnavailable(Box<SecretError>),
     /// The key was had, and it cannot be sent as a header.
     KeyMalformed,
     /// The vendor does not accept the key.
@@ -123,11 +130,7 @@ impl ModelError {
     pub fn new(kind: ModelErrorKind) -> Self {
         Self {
             kind,
-            provider: None,
-            model: None,
-            status: None,
-            upstream_request_id: None,
-            key: None,
+            about: Box::default(),
         }
     }
 
@@ -174,16 +177,19 @@ impl ModelError {
     pub fn operator(&self) -> String {
         let mut text = format!("{}: {self}", self.code());
         for (name, value) in [
-            ("provider", self.provider.as_deref()),
-            ("model", self.model.as_deref()),
-            ("key", self.key.as_deref()),
-            ("upstream request id", self.upstream_request_id.as_deref()),
+            ("provider", self.about.provider.as_deref()),
+            ("model", self.about.model.as_deref()),
+            ("key", self.about.key.as_deref()),
+            (
+                "upstream request id",
+                self.about.upstream_request_id.as_deref(),
+            ),
         ] {
             if let Some(value) = value {
                 text.push_str(&format!("; {name}: {value}"));
             }
         }
-        if let Some(status) = self.status {
+        if let Some(status) = self.about.status {
             text.push_str(&format!("; status: {status}"));
         }
         if let ModelErrorKind::SecretUnavailable(error) = &self.kind {
@@ -198,7 +204,7 @@ impl std::error::Error for ModelError {}
 
 impl fmt::Display for ModelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let from = Provider(self.provider.as_deref());
+        let from = Provider(self.about.provider.as_deref());
         match &self.kind {
             ModelErrorKind::UnknownModel { nearest } if nearest.is_empty() => f.write_str(
                 "no model is configured under that name, nor any other; `listmodels` shows what is",
@@ -372,10 +378,8 @@ mod tests {
     use super::*;
 
     fn error(kind: ModelErrorKind) -> ModelError {
-        ModelError {
-            provider: Some("openai".to_owned()),
-            ..ModelError::new(kind)
-        }
+        let about = Circumstances { provider: Some("openai".to_owned()), ..Default::default() };
+        ModelError { kind, about: Box::new(about) }
     }
 
     #[test]
@@ -400,13 +404,11 @@ mod tests {
 
     #[test]
     fn the_operator_is_told_what_the_client_is_not() {
-        let refused = ModelError {
-            status: Some(401),
-            upstream_request_id: Some("req_1".to_owned()),
-            key: Some("`openai` of vault, version 7".to_owned()),
-            model: Some("gpt-5".to_owned()),
-            ..error(ModelErrorKind::BadKey)
-        };
+        let mut refused = error(ModelErrorKind::BadKey);
+        refused.about.status = Some(401);
+        refused.about.upstream_request_id = Some("req_1".to_owned());
+        refused.about.key = Some("`openai` of vault, version 7".to_owned());
+        refused.about.model = Some("gpt-5".to_owned());
         let told = refused.operator();
         for part in ["bad_key", "openai", "gpt-5", "401", "req_1", "version 7"] {
             assert!(told.contains(part), "{told}");

@@ -7,6 +7,7 @@ mod catalogue;
 mod completion;
 mod config;
 mod error;
+mod key_filter;
 mod nearest;
 mod provider;
 pub mod providers;
@@ -19,7 +20,7 @@ pub use config::{
     Connections, ModelEntry, ModelProviderSettings, ModelsSettings, Protocol, ProviderList,
     Timeouts,
 };
-pub use error::{ModelError, ModelErrorKind, Stage};
+pub use error::{Circumstances, ModelError, ModelErrorKind, Stage};
 pub use provider::ModelProvider;
 pub use resolve::{ProviderConfig, resolve, validate, well_known};
 pub use selection::{ModelListing, Models, Selected};

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     call::CallContext,
-    secrets::{Broker, KeyState},
+    secrets::{Broker, KeyState, SecretName},
     settings::Problem,
 };
 
@@ -155,6 +155,13 @@ impl Models {
             provider.models().iter().map(listing).collect::<Vec<_>>()
         };
         self.providers.iter().flat_map(of).collect()
+    }
+
+    /// The secrets that the providers send.
+    pub fn secrets(&self) -> impl Iterator<Item = SecretName> {
+        self.providers
+            .iter()
+            .filter_map(|provider| provider.secret().cloned())
     }
 
     /// The first listed model of the first provider that has what it needs.

@@ -1,28 +1,152 @@
-//! stub
-use std::sync::Arc;
+//! One call, from the request to the whole answer.
+//!
+//! The order is the point: what can be refused without a key is refused first, the client exists
+//! before the key is fetched, and the key is fetched when nothing is left to do but send. The
+//! secret is held until the answer has passed the filter, and no longer.
+
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-
-use crate::{
-    call::CallContext,
-    models::{
-        Completion, CompletionRequest, ModelError, ModelErrorKind, ModelFacts, ModelProvider,
-        ProviderConfig,
-    },
-    secrets::{Broker, SecretName},
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
+use tokio::time::timeout;
+
+use super::{
+    answer::{Answer, Whole},
+    client::LazyClient,
+    refusal, request, stream,
+};
+use crate::{
+    call::{CallContext, Progress},
+    models::{
+        Circumstances, Completion, CompletionRequest, ModelError, ModelErrorKind, ModelFacts,
+        ModelProvider, ProviderConfig, Stage,
+    },
+    secrets::{Broker, Secret, SecretName},
+};
+
+/// How much of an error's body is read to learn its kind.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// A configured endpoint that speaks chat/completions.
 pub struct OpenAiProvider {
     config: ProviderConfig,
     keys: Arc<Broker>,
+    client: LazyClient,
+}
+
+/// What is learnt on the way and told with an error.
+#[derive(Default)]
+struct Trace {
+    status: Option<StatusCode>,
+    request_id: Option<String>,
+    key: Option<String>,
 }
 
 impl OpenAiProvider {
     /// The provider of `config`, with keys from `keys`. Does no I/O.
     #[must_use]
     pub fn new(config: ProviderConfig, keys: Arc<Broker>) -> Self {
-        Self { config, keys }
+        Self {
+            config,
+            keys,
+            client: LazyClient::default(),
+        }
+    }
+
+    async fn ask(
+        &self,
+        request: &CompletionRequest,
+        cx: &CallContext,
+        trace: &mut Trace,
+    ) -> Result<Whole, ModelErrorKind> {
+        let model = self
+            .config
+            .models
+            .iter()
+            .find(|model| model.name == request.model);
+        let model = model.ok_or(ModelErrorKind::UnknownModel {
+            nearest: Vec::new(),
+        })?;
+        request::check(request, model)?;
+        // Settings are checked at load; this stands where the key would leave.
+        if self.config.exposes_key() {
+            return Err(ModelErrorKind::PlaintextRefused);
+        }
+        let body = request::body(request, &self.config).ok_or(ModelErrorKind::Malformed)?;
+        let client = self.client.get(&self.config).await?;
+        let key = match &self.config.secret {
+            None => None,
+            Some(name) => {
+                let key = self.keys.get(name, &cx.identity).await;
+                Some(key.map_err(|error| ModelErrorKind::SecretUnavailable(Box::new(error)))?)
+            }
+        };
+        trace.key = key.as_deref().map(describe);
+        let response = self.send(client, body, key.as_deref()).await?;
+        self.read(response, key, cx, trace).await
+    }
+
+    async fn send(
+        &self,
+        client: &Client,
+        body: Vec<u8>,
+        key: Option<&Secret>,
+    ) -> Result<Response, ModelErrorKind> {
+        let timeouts = self.config.timeouts;
+        let mut request = client
+            .post(self.config.endpoint.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "text/event-stream, application/json")
+            .body(body);
+        if let Some(key) = key {
+            request = request.header(AUTHORIZATION, request::authorization(key)?);
+        }
+        match timeout(timeouts.connect + timeouts.first_byte, request.send()).await {
+            Err(_) => Err(ModelErrorKind::TimedOut {
+                stage: Stage::FirstByte,
+                after: timeouts.first_byte,
+            }),
+            Ok(Err(error)) => Err(failure(&error, timeouts.connect)),
+            Ok(Ok(response)) => Ok(response),
+        }
+    }
+
+    async fn read(
+        &self,
+        response: Response,
+        key: Option<Arc<Secret>>,
+        cx: &CallContext,
+        trace: &mut Trace,
+    ) -> Result<Whole, ModelErrorKind> {
+        let max_bytes = self.config.max_answer_bytes;
+        let answer = Answer::new(key, max_bytes);
+        let status = response.status();
+        trace.status = Some(status);
+        trace.request_id = request_id(response.headers(), |text| answer.holds_key(text));
+        if status.is_redirection() {
+            return Err(ModelErrorKind::Redirected);
+        }
+        if !status.is_success() {
+            let headers = response.headers().clone();
+            let body = stream::whole(response.bytes_stream(), MAX_ERROR_BYTES).await;
+            return Err(refusal::kind(status, &headers, &body.unwrap_or_default()));
+        }
+        let progress = |characters| {
+            cx.progress
+                .send_modify(|progress| *progress = Progress { characters });
+        };
+        match media_type(response.headers()) {
+            Some("text/event-stream") => {
+                stream::events(response.bytes_stream(), answer, max_bytes, progress).await
+            }
+            Some("application/json") => {
+                stream::document(response.bytes_stream(), answer, max_bytes, progress).await
+            }
+            _ => Err(ModelErrorKind::Malformed),
+        }
     }
 }
 
@@ -41,10 +165,133 @@ impl ModelProvider for OpenAiProvider {
 
     fn complete<'a>(
         &'a self,
-        _request: &'a CompletionRequest,
-        _cx: &'a CallContext,
+        request: &'a CompletionRequest,
+        cx: &'a CallContext,
     ) -> BoxFuture<'a, Result<Completion, ModelError>> {
-        let _ = &self.keys;
-        Box::pin(async { Err(ModelError::new(ModelErrorKind::Malformed)) })
+        Box::pin(async move {
+            let mut trace = Trace::default();
+            let total = self.config.timeouts.total;
+            let outcome = timeout(total, self.ask(request, cx, &mut trace))
+                .await
+                .unwrap_or(Err(ModelErrorKind::TimedOut {
+                    stage: Stage::Total,
+                    after: total,
+                }));
+            match outcome {
+                Ok(Whole {
+                    text,
+                    finish_reason,
+                    usage,
+                }) => Ok(Completion {
+                    answer: text,
+                    model: request.model.clone(),
+                    provider: self.config.name.clone(),
+                    usage,
+                    finish_reason,
+                }),
+                Err(kind) => {
+                    let about = Circumstances {
+                        provider: Some(self.config.name.clone()),
+                        model: Some(request.model.clone()),
+                        status: trace.status.map(|status| status.as_u16()),
+                        upstream_request_id: trace.request_id,
+                        key: trace.key,
+                    };
+                    Err(ModelError {
+                        kind,
+                        about: Box::new(about),
+                    })
+                }
+            }
+        })
+    }
+}
+
+/// A key as the operator may know it.
+fn describe(key: &Secret) -> String {
+    match key.version() {
+        Some(version) => format!("`{}` of {}, version {version}", key.name(), key.provider()),
+        None => format!("`{}` of {}", key.name(), key.provider()),
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> Option<&'static str> {
+    let told = headers
+        .get(CONTENT_TYPE)?
+        .to_str()
+        .ok()?
+        .split(';')
+        .next()?
+        .trim();
+    ["text/event-stream", "application/json"]
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(told))
+}
+
+/// The vendor's id of this request, if it is one: it goes into our log, so it must not be a way
+/// for a key or a line end to get there.
+fn request_id(headers: &HeaderMap, holds_key: impl Fn(&str) -> bool) -> Option<String> {
+    let id = headers
+        .get("x-request-id")
+        .or_else(|| headers.get("request-id"))?
+        .to_str()
+        .ok()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let is_id = (1..=64).contains(&id.len()) && id.chars().all(plain) && !holds_key(id);
+    is_id.then(|| id.to_owned())
+}
+
+/// Why nothing came back. The error itself names the URL and is not passed on.
+fn failure(error: &reqwest::Error, connect: Duration) -> ModelErrorKind {
+    if error.is_timeout() {
+        return ModelErrorKind::TimedOut {
+            stage: Stage::Connect,
+            after: connect,
+        };
+    }
+    let io = || {
+        let first: &dyn std::error::Error = error;
+        std::iter::successors(Some(first), |error| error.source()).find_map(|error| {
+            error
+                .downcast_ref::<std::io::Error>()
+                .map(std::io::Error::kind)
+        })
+    };
+    let cause = if error.is_dns() {
+        "its name cannot be resolved"
+    } else if !error.is_connect() {
+        "the connection broke"
+    } else {
+        match io() {
+            Some(std::io::ErrorKind::ConnectionRefused) => "the connection was refused",
+            Some(std::io::ErrorKind::InvalidData) => {
+                "its certificate or the TLS handshake was refused"
+            }
+            _ => "the connection failed",
+        }
+    };
+    ModelErrorKind::UpstreamDown {
+        retry_after: None,
+        cause: Some(cause),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(value: &str, holds_key: bool) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-request-id", value.parse().unwrap());
+        request_id(&headers, |_| holds_key)
+    }
+
+    #[test]
+    fn a_request_id_is_short_plain_and_not_the_key() {
+        assert_eq!(id("req_0-9aZ", false).as_deref(), Some("req_0-9aZ"));
+        assert_eq!(id("req_0-9aZ", true), None);
+        for wrong in ["", "a b", "a=b", "a.b", "ä", &"x".repeat(65)] {
+            assert_eq!(id(wrong, false), None, "{wrong}");
+        }
     }
 }

@@ -1,0 +1,90 @@
+//! `keyward check`: is the configuration right, and what protects this process? Offline.
+
+use serde_json::json;
+
+use super::{Exit, print, world::World};
+use crate::secrets::memory::{Locking, Protections};
+
+/// Prints what the configuration amounts to. That it is valid was shown by `world`'s being there.
+pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> Exit {
+    let config = &world.config;
+    let file = config.path.as_ref().map(|path| path.display().to_string());
+    let http = config
+        .server
+        .http
+        .as_ref()
+        .map(|http| http.listen.to_string());
+    let chain = config.secrets.chain();
+    let names: Vec<&str> = world
+        .broker
+        .bound_names()
+        .map(|name| name.as_str())
+        .collect();
+    let models = world.models.list();
+    let locking = match &world.pool.report().locking {
+        Locking::Locked => "locked",
+        Locking::Refused { .. } | Locking::NoMemory { .. } => "not locked",
+    };
+    let warning = world.pool.report().warning();
+    if as_json {
+        let absent: Vec<_> = protections
+            .absent
+            .iter()
+            .map(|absent| json!({ "protection": absent.protection, "because": absent.because }))
+            .collect();
+        print(json!({
+            "valid": true,
+            "file": file,
+            "http": http,
+            "chain": chain,
+            "names": names,
+            "models": models,
+            "policy": "none",
+            "protections": { "in_force": protections.in_force, "absent": absent },
+            "key_memory": { "state": locking, "warning": warning },
+        }));
+        return Exit::Done;
+    }
+    print(format_args!(
+        "configuration  {}",
+        file.as_deref().unwrap_or("none (defaults)")
+    ));
+    print(format_args!(
+        "transport      {}",
+        http.as_deref().unwrap_or("stdio")
+    ));
+    print(format_args!("chain          {}", chain.join(", ")));
+    print(format_args!(
+        "bound names    {}",
+        or_none(&names.join(", "))
+    ));
+    print("policy         none: every valid call runs");
+    print(format_args!("key memory     {locking}"));
+    if let Some(warning) = warning {
+        print(format_args!("  warning      {warning}"));
+    }
+    for protection in &protections.in_force {
+        print(format_args!("protection     {protection}"));
+    }
+    for absent in &protections.absent {
+        print(format_args!(
+            "  absent       {}: {}",
+            absent.protection, absent.because
+        ));
+    }
+    for model in &models {
+        let (name, provider, key) = (&model.model, &model.provider, model.key);
+        print(format_args!(
+            "model          {name} via {provider}, key {key}"
+        ));
+    }
+    if models.is_empty() {
+        print("model          none: set OPENAI_API_KEY, or write models.providers");
+    }
+    print("\nvalid; nothing was contacted. `keyward secrets check` fetches each secret once.");
+    Exit::Done
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "none" } else { text }
+}

@@ -1,0 +1,443 @@
+//! The filter that keeps this call's key out of the answer, in case a vendor echoes it.
+//!
+//! It redacts every run of 16 consecutive bytes of the key or more (the whole key, where it is
+//! shorter), so a key that is quoted in part is caught as well as one quoted whole. It knows the
+//! key as it is, percent-encoded (either case), JSON-escaped (`\/`, `\u002d`), any mixture of
+//! these, and base64 in both alphabets at every alignment; of base64, the up to four bits that
+//! share a character with a neighbour may stay. It works across pieces: text that may yet become
+//! a hit is held back, at most as much as one written key.
+//!
+//! There are no stored needles, because each would be one more copy of the key in memory: text
+//! is compared with the key where it lies. It does not stop an upstream that means to leak a key
+//! it was sent and, say, spells it: such an upstream could as well use it.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::secrets::Secret;
+
+/// What stands where a key stood.
+const MARK: &str = "[redacted]";
+/// The shortest piece of a key that counts.
+const PIECE_BYTES: usize = 16;
+/// Whole base64 characters within any 16 bytes.
+const PIECE_SEXTETS: usize = 20;
+/// Shorter "keys" are words of ordinary text, and no secret.
+const SHORTEST_KEY: usize = 4;
+
+/// A filter for one call. It holds the key, so it must end with the call.
+pub(super) struct KeyFilter {
+    key: Option<Arc<Secret>>,
+    held: Zeroizing<String>,
+}
+
+impl KeyFilter {
+    /// A filter for `key`; without one, everything passes.
+    pub(super) fn new(key: Option<Arc<Secret>>) -> Self {
+        Self {
+            key,
+            held: Zeroizing::default(),
+        }
+    }
+
+    /// Takes the next piece of text and appends to `out` what can no longer be part of a hit.
+    pub(super) fn push(&mut self, text: &str, out: &mut String) {
+        self.advance(text, false, out);
+    }
+
+    /// Appends what was held back: the text has ended.
+    pub(super) fn finish(&mut self, out: &mut String) {
+        self.advance("", true, out);
+    }
+
+    /// Whether `text`, taken alone, holds a piece of the key.
+    pub(super) fn would_redact(&self, text: &str) -> bool {
+        self.key.as_ref().is_some_and(|key| {
+            let mut out = String::new();
+            key.expose(|key| scan(key, text, true, &mut out));
+            out != text
+        })
+    }
+
+    fn advance(&mut self, text: &str, last: bool, out: &mut String) {
+        let Some(key) = &self.key else {
+            out.push_str(text);
+            return;
+        };
+        self.held.push_str(text);
+        let decided = key.expose(|key| scan(key, &self.held, last, out));
+        self.held.drain(..decided);
+    }
+}
+
+/// Appends to `out` what is decided of `text` and returns how many bytes that was.
+fn scan(key: &[u8], text: &str, last: bool, out: &mut String) -> usize {
+    if key.len() < SHORTEST_KEY {
+        out.push_str(text);
+        return text.len();
+    }
+    let bytes = text.as_bytes();
+    // A written key has only visible ASCII in it, in whichever form: words are looked at one by
+    // one, and those too short to hold a piece are passed over.
+    let shortest = PIECE_BYTES.min(key.len());
+    let (mut passed, mut at) = (0, 0);
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_graphic() {
+            at += 1;
+            continue;
+        }
+        let length = bytes[at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_graphic())
+            .count();
+        let end = at + length;
+        let open = end == bytes.len() && !last;
+        while at < end {
+            let word = &bytes[at..end];
+            if !open && word.len() < shortest {
+                at = end;
+                break;
+            }
+            match longest_hit(key, word, open) {
+                Hit::None => at += 1,
+                Hit::Undecided => {
+                    out.push_str(&text[passed..at]);
+                    return at;
+                }
+                Hit::Of(length) => {
+                    out.push_str(&text[passed..at]);
+                    out.push_str(MARK);
+                    at += length;
+                    passed = at;
+                }
+            }
+        }
+    }
+    out.push_str(&text[passed..]);
+    bytes.len()
+}
+
+/// What begins at a place in the text.
+enum Hit {
+    None,
+    /// A piece of the key, this many bytes of text long.
+    Of(usize),
+    /// What follows the text will tell.
+    Undecided,
+}
+
+/// How far text agrees with the key from some place in it.
+struct Agreement {
+    /// Bytes or sextets of the key.
+    units: usize,
+    /// Bytes of text.
+    length: usize,
+    /// Whether the text ended before either the key did or they disagreed.
+    text_ended: bool,
+}
+
+fn longest_hit(key: &[u8], text: &[u8], open: bool) -> Hit {
+    let mut longest = 0;
+    let plain = PIECE_BYTES.min(key.len());
+    for start in 0..key.len() {
+        let agreed = agree_escaped(&key[start..], text);
+        if agreed.text_ended && open {
+            return Hit::Undecided;
+        }
+        if agreed.units >= plain {
+            longest = longest.max(agreed.length);
+        }
+    }
+    let bits = key.len() * 8;
+    let sextets = PIECE_SEXTETS.min((bits - 4) / 6);
+    // A character of base64 begins at every second bit of the key, by what stands before it.
+    for bit in (0..bits - 5).step_by(2) {
+        let agreed = agree_base64(key, bit, text);
+        if agreed.text_ended && open {
+            return Hit::Undecided;
+        }
+        if agreed.units >= sextets {
+            longest = longest.max(agreed.length);
+        }
+    }
+    if longest == 0 {
+        Hit::None
+    } else {
+        Hit::Of(longest)
+    }
+}
+
+fn agree_escaped(key: &[u8], text: &[u8]) -> Agreement {
+    let mut length = 0;
+    for (units, byte) in key.iter().enumerate() {
+        match written(*byte, &text[length..]) {
+            Written::As(bytes) => length += bytes,
+            Written::Otherwise => {
+                return Agreement {
+                    units,
+                    length,
+                    text_ended: false,
+                };
+            }
+            Written::TooShort => {
+                return Agreement {
+                    units,
+                    length,
+                    text_ended: true,
+                };
+            }
+        }
+    }
+    Agreement {
+        units: key.len(),
+        length,
+        text_ended: false,
+    }
+}
+
+/// How a byte of the key stands at the beginning of a text.
+enum Written {
+    As(usize),
+    Otherwise,
+    TooShort,
+}
+
+fn written(byte: u8, text: &[u8]) -> Written {
+    let hex = |digits: &[u8]| {
+        digits.iter().try_fold(0, |value, digit| {
+            char::from(*digit)
+                .to_digit(16)
+                .map(|digit| value * 16 + digit)
+        })
+    };
+    let is_byte = |digits: &[u8]| hex(digits) == Some(u32::from(byte));
+    match text {
+        [] => Written::TooShort,
+        [b'%', a, b, ..] if is_byte(&[*a, *b]) => Written::As(3),
+        [b'\\', b'u', a, b, c, d, ..] if is_byte(&[*a, *b, *c, *d]) => Written::As(6),
+        [b'\\', escaped, ..] if *escaped == byte && b"\"\\/".contains(escaped) => Written::As(2),
+        [b'%', rest @ ..] if rest.len() < 2 && hex(rest).is_some() => Written::TooShort,
+        [b'\\'] => Written::TooShort,
+        [b'\\', b'u', rest @ ..] if rest.len() < 4 && hex(rest).is_some() => Written::TooShort,
+        [first, ..] if *first == byte => Written::As(1),
+        _ => Written::Otherwise,
+    }
+}
+
+fn agree_base64(key: &[u8], from_bit: usize, text: &[u8]) -> Agreement {
+    let mut length = 0;
+    let mut bit = from_bit;
+    while bit + 6 <= key.len() * 8 {
+        match text.get(length) {
+            None => {
+                return Agreement {
+                    units: length,
+                    length,
+                    text_ended: true,
+                };
+            }
+            Some(character) if sextet_of(*character) == Some(sextet_at(key, bit)) => length += 1,
+            Some(_) => break,
+        }
+        bit += 6;
+    }
+    Agreement {
+        units: length,
+        length,
+        text_ended: false,
+    }
+}
+
+/// The six bits of the key from `bit` on.
+fn sextet_at(key: &[u8], bit: usize) -> u8 {
+    let next = key.get(bit / 8 + 1).copied().unwrap_or_default();
+    let pair = u16::from_be_bytes([key[bit / 8], next]);
+    ((pair >> (10 - bit % 8)) & 0x3f) as u8
+}
+
+/// What a character means in base64, in either alphabet.
+fn sextet_of(character: u8) -> Option<u8> {
+    match character {
+        b'A'..=b'Z' => Some(character - b'A'),
+        b'a'..=b'z' => Some(character - b'a' + 26),
+        b'0'..=b'9' => Some(character - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{
+        Engine as _,
+        engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str = "sk-proj-T3BlbkFJ/abc+DEF_0123456789\"xyz%q";
+
+    /// Filters `pieces` as a stream of them.
+    fn filtered<'a>(key: &str, pieces: impl IntoIterator<Item = &'a str>) -> String {
+        let (mut held, mut out) = (String::new(), String::new());
+        for piece in pieces {
+            held.push_str(piece);
+            let decided = scan(key.as_bytes(), &held, false, &mut out);
+            held.drain(..decided);
+        }
+        scan(key.as_bytes(), &held, true, &mut out);
+        out
+    }
+
+    fn percent(key: &str, upper: bool) -> String {
+        key.bytes()
+            .map(|b| {
+                if upper {
+                    format!("%{b:02X}")
+                } else {
+                    format!("%{b:02x}")
+                }
+            })
+            .collect()
+    }
+
+    /// Every form in which a key may be written, by name.
+    fn forms(key: &str) -> Vec<(&'static str, String)> {
+        let mut forms = vec![
+            ("raw", key.to_owned()),
+            ("percent, upper", percent(key, true)),
+            ("percent, lower", percent(key, false)),
+            (
+                "percent, reserved only",
+                key.replace('%', "%25").replace(['/'], "%2F"),
+            ),
+            (
+                "json",
+                serde_json::to_string(key)
+                    .unwrap()
+                    .trim_matches('"')
+                    .to_owned(),
+            ),
+            (
+                "json, slashes",
+                key.replace('\\', "\\\\")
+                    .replace('"', "\\\"")
+                    .replace('/', "\\/"),
+            ),
+            (
+                "json, all",
+                key.bytes().map(|b| format!("\\u{b:04x}")).collect(),
+            ),
+            (
+                "json, all, upper",
+                key.bytes().map(|b| format!("\\u{b:04X}")).collect(),
+            ),
+        ];
+        for before in ["", "a", "ab"] {
+            let framed = format!("{before}{key}");
+            forms.push(("base64", STANDARD.encode(&framed)));
+            forms.push(("base64, url", URL_SAFE_NO_PAD.encode(framed + "zz")));
+        }
+        forms
+    }
+
+    /// The longest piece of `form` that is still in `text`.
+    fn longest_survivor(form: &str, text: &str) -> usize {
+        let all: Vec<_> = form.bytes().collect();
+        (1..=all.len())
+            .take_while(|length| {
+                all.windows(*length).any(|piece| {
+                    text.as_bytes()
+                        .windows(*length)
+                        .any(|window| window == piece)
+                })
+            })
+            .last()
+            .unwrap_or(0)
+    }
+
+    #[test]
+    fn in_every_form_at_every_split_the_key_is_redacted_and_its_surroundings_stay() {
+        for (name, form) in forms(KEY) {
+            let text = format!("Ünder: <{form}> and so on.");
+            let whole = filtered(KEY, [text.as_str()]);
+            assert!(
+                whole.starts_with("Ünder: <") && whole.ends_with("> and so on."),
+                "{whole}"
+            );
+            assert!(whole.contains(MARK), "{name}: {whole}");
+            assert!(longest_survivor(&form, &whole) < 6, "{name}: {whole}");
+            for (split, _) in text.char_indices() {
+                let parts = [&text[..split], &text[split..]];
+                assert_eq!(filtered(KEY, parts), whole, "{name} split at {split}");
+            }
+            let mut buffer = [0; 4];
+            let mut out = String::new();
+            let mut held = String::new();
+            for character in text.chars() {
+                held.push_str(character.encode_utf8(&mut buffer));
+                let decided = scan(KEY.as_bytes(), &held, false, &mut out);
+                held.drain(..decided);
+            }
+            scan(KEY.as_bytes(), &held, true, &mut out);
+            assert_eq!(out, whole, "{name} by character");
+        }
+    }
+
+    #[test]
+    fn a_key_quoted_in_part_is_redacted_from_sixteen_bytes_on() {
+        assert_eq!(filtered(KEY, [&KEY[..16]]), MARK);
+        assert_eq!(filtered(KEY, [&KEY[5..30]]), MARK);
+        assert_eq!(filtered(KEY, [&KEY[..15]]), &KEY[..15]);
+    }
+
+    #[test]
+    fn ordinary_text_passes_unchanged_and_what_cannot_be_a_key_is_not_held() {
+        let text = "The key of a door, an äöü, sk-proj- and 🗝; aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ=.";
+        assert_eq!(filtered(KEY, [text]), text);
+        let mut out = String::new();
+        assert_eq!(scan(KEY.as_bytes(), "nothing here. ", false, &mut out), 14);
+        assert_eq!(out, "nothing here. ");
+    }
+
+    #[test]
+    fn a_short_key_is_redacted_only_whole_and_a_tiny_one_not_at_all() {
+        assert_eq!(
+            filtered("hunter2!", ["say hunter2! now"]),
+            "say [redacted] now"
+        );
+        assert_eq!(filtered("hunter2!", ["say hunter2 now"]), "say hunter2 now");
+        assert_eq!(filtered("abc", ["abcabc"]), "abcabc");
+    }
+
+    proptest! {
+        #[test]
+        fn no_split_of_no_form_of_no_key_lets_it_through(
+            key in "[!-~]{8,80}",
+            form in 0_usize..14,
+            before in "\\PC{0,20}",
+            cuts in proptest::collection::vec(0_usize..400, 0..6),
+        ) {
+            let forms = forms(&key);
+            let (_, form) = &forms[form % forms.len()];
+            let text = format!("{before} {form} after");
+            let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % text.len()).collect();
+            cuts.retain(|cut| text.is_char_boundary(*cut));
+            cuts.sort_unstable();
+            let mut pieces = Vec::new();
+            let mut from = 0;
+            for cut in cuts {
+                pieces.push(&text[from..cut]);
+                from = cut;
+            }
+            pieces.push(&text[from..]);
+            let out = filtered(&key, pieces);
+            prop_assert!(out.contains(MARK), "{}", out);
+            prop_assert!(!out.contains(form.as_str()));
+            prop_assert!(!out.contains(&key));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The HTTP client of one provider: built at first use, shared by its calls.
+//!
+//! Building reads the authorities to trust, which costs tens of milliseconds and fails where a
+//! machine has none; so it is done once, away from the runtime's threads, and not at all for
+//! plain HTTP. It follows no redirects, retries nothing, and lets a proxy see https only.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use tokio::{sync::OnceCell, task::spawn_blocking};
+
+use crate::models::{Connections, ModelErrorKind, ProviderConfig};
+
+/// How long a pooled connection may wait for its next use, and with it the buffer that may hold
+/// the key.
+const IDLE_LIMIT: Duration = Duration::from_secs(15);
+const IDLE_CONNECTIONS: usize = 4;
+
+/// A client that is built when it is first needed.
+#[derive(Default)]
+pub(super) struct LazyClient(OnceCell<Client>);
+
+impl LazyClient {
+    /// The client for `config`; the first caller builds it, and a failure is tried again.
+    pub(super) async fn get(&self, config: &ProviderConfig) -> Result<&Client, ModelErrorKind> {
+        self.0
+            .get_or_try_init(|| async {
+                let config = config.clone();
+                let built = spawn_blocking(move || build(&config)).await;
+                built.unwrap_or(Err("the client could not be built"))
+            })
+            .await
+            .map_err(|cause| ModelErrorKind::ClientSetup { cause })
+    }
+}
+
+fn build(config: &ProviderConfig) -> Result<Client, &'static str> {
+    let encrypted = config.endpoint.scheme() == "https";
+    let builder = Client::builder()
+        .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .tcp_nodelay(true)
+        .connect_timeout(config.timeouts.connect)
+        .http2_max_header_list_size(64 * 1024);
+    let builder = pin_localhost(pool(builder, config.connections));
+    // The system's proxy variables would else apply to 127.0.0.1 too, and to clear text.
+    let builder = if encrypted && !config.is_loopback() {
+        builder
+    } else {
+        builder.no_proxy()
+    };
+    let builder = match (&config.ca_file, encrypted) {
+        (_, false) => builder.tls_certs_only([]),
+        (None, true) => builder,
+        (Some(file), true) => {
+            let pem = std::fs::read(file).map_err(|_| "its `ca_file` cannot be read")?;
+            let roots = Certificate::from_pem_bundle(&pem)
+                .ok()
+                .filter(|roots| !roots.is_empty())
+                .ok_or("its `ca_file` holds no PEM certificate")?;
+            builder.tls_certs_only(roots)
+        }
+    };
+    builder.build().map_err(|_| {
+        if encrypted && config.ca_file.is_none() {
+            "no certificate authorities were found on this machine; install `ca-certificates`, \
+             or name a PEM file with `ca_file`"
+        } else {
+            "the TLS settings were refused"
+        }
+    })
+}
+
+fn pool(builder: ClientBuilder, connections: Connections) -> ClientBuilder {
+    match connections {
+        Connections::Strict => builder.pool_max_idle_per_host(0),
+        Connections::Pooled => builder
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE_LIMIT),
+    }
+}
+
+/// `localhost` is trusted with clear text, so it must be this machine, whatever a resolver says.
+fn pin_localhost(builder: ClientBuilder) -> ClientBuilder {
+    let here = [
+        IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(Ipv6Addr::LOCALHOST),
+    ];
+    builder.resolve_to_addrs(
+        "localhost",
+        &here.map(|address| SocketAddr::new(address, 0)),
+    )
+}
