@@ -16,5 +16,8 @@
 mod support;
 
 mod promises {
+    mod arrangement;
     mod backends;
+    mod calls;
+    mod transports;
 }
