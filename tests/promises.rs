@@ -16,6 +16,9 @@
 mod support;
 
 mod promises {
+    mod arrangement;
     mod backends;
     mod configuration;
+    mod calls;
+    mod transports;
 }
