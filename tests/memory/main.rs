@@ -4,7 +4,10 @@
 //! This binary is also the process that is looked at (see `probe`), which must act before any
 //! thread exists; hence a `main` of its own. Root may read everything, so under root the whole
 //! binary runs itself again as an ordinary user: no promise is tested with powers that users lack.
-#![expect(clippy::unwrap_used, reason = "in a test, what fails should fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test, what fails should fail loudly"
+)]
 
 mod environment;
 mod hardening;
@@ -18,6 +21,7 @@ use std::{
     process::{Command, ExitCode},
 };
 
+use keyward::secrets::memory::harden;
 use libtest_mimic::{Arguments, Trial, run};
 
 /// The user id that no file belongs to.
@@ -31,6 +35,8 @@ fn main() -> ExitCode {
     if nix::unistd::geteuid().is_root() {
         return run_as_an_ordinary_user();
     }
+    // `keyward demo`, which scans too, is hardened itself: that must not keep it from scanning.
+    assert_eq!(harden().absent, []);
     let tests = [
         environment::tests(),
         hardening::tests(),
