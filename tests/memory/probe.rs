@@ -125,7 +125,8 @@ pub(crate) fn main() {
 }
 
 fn say(line: &str) {
-    writeln!(io::stdout(), "{line}").unwrap();
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{line}").unwrap();
 }
 
 fn obey(

@@ -1,6 +1,8 @@
 //! Each detector finds what is planted for it, at every alignment and across every boundary, and
 //! nothing else.
 
+use std::slice;
+
 use base64::{Engine as _, engine::general_purpose};
 use proptest::prelude::*;
 
@@ -9,14 +11,17 @@ use super::{
     *,
 };
 
-/// Feeds `memory` in pieces of `piece` bytes; the pool is at 0x100 to 0x200.
+/// Where the pool is, in these tests.
+const POOL: Range<u64> = 0x100..0x200;
+
+/// Feeds `memory` in pieces of `piece` bytes, outside the pool.
 fn scan(key: &str, memory: &[u8], piece: usize) -> [Findings; 2] {
     let needles = [Needle::new(key.as_bytes()).unwrap()];
     let mut matcher = Matcher::new(&needles);
     for (index, bytes) in memory.chunks(piece).enumerate() {
         matcher.feed(0x1000 + (index * piece) as u64, bytes);
     }
-    matcher.finish(&[0x100..0x200])[0]
+    matcher.finish(slice::from_ref(&POOL))[0]
 }
 
 fn outside(key: &str, memory: &[u8]) -> Findings {
@@ -152,7 +157,7 @@ fn the_pool_is_told_from_the_rest() {
     matcher.feed(0x100, key.as_bytes());
     matcher.feed(0x200, key.as_bytes());
     matcher.feed(0x900, key.as_bytes());
-    let found = matcher.finish(&[0x100..0x200]);
+    let found = matcher.finish(slice::from_ref(&POOL));
     assert_eq!((found[0][0].full_copies, found[0][1].full_copies), (1, 2));
     assert!(found[1].iter().all(Findings::is_nothing));
 }
