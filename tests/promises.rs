@@ -19,5 +19,8 @@ mod promises {
     mod arrangement;
     mod backends;
     mod calls;
+    mod destinations;
+    mod leaks;
+    mod limits;
     mod transports;
 }
