@@ -19,6 +19,7 @@ mod promises {
     mod arrangement;
     mod backends;
     mod calls;
+    mod configuration;
     mod destinations;
     mod leaks;
     mod limits;
