@@ -24,4 +24,5 @@ mod promises {
     mod leaks;
     mod limits;
     mod transports;
+    mod vault;
 }

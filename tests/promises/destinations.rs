@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::arrangement::{KEY, chat_settings, key_in_env};
 use crate::support::{
-    keyward::{LEGACY, Setup, write_private},
+    keyward::{LEGACY, Setup},
     tls::{Authority, Protocol},
     upstream::{ANSWER, Dialect, Upstream},
 };
@@ -104,47 +104,5 @@ fn an_upstream_with_a_certificate_of_another_authority_sees_no_key() {
         assert!(upstream.seen().is_empty());
         let result = chat(trusting(&ours));
         assert_eq!(result["structuredContent"]["answer"], ANSWER, "{result}");
-    }
-}
-
-#[test]
-fn a_configuration_in_the_working_directory_changes_nothing() {
-    let (upstream, hostile) = (
-        Upstream::start(Dialect::OpenAi, Some(KEY)),
-        Upstream::start(Dialect::OpenAi, Some(KEY)),
-    );
-    let setup = key_in_env(&upstream);
-    let settings = chat_settings(&hostile, "env:STAND_IN_KEY");
-    for name in ["keyward.yaml", "config.yaml", ".keyward.yaml"] {
-        write_private(&setup.working_directory().join(name), &settings);
-    }
-    let result = chat(setup);
-    assert_eq!(result["structuredContent"]["answer"], ANSWER, "{result}");
-    assert!(hostile.seen().is_empty());
-
-    // Nor without any other configuration.
-    let bare = Setup::bare().env("STAND_IN_KEY", KEY);
-    write_private(&bare.working_directory().join("keyward.yaml"), &settings);
-    assert_eq!(chat(bare)["isError"], true);
-    assert!(hostile.seen().is_empty());
-}
-
-#[test]
-fn a_configuration_that_others_may_write_is_refused() {
-    use std::os::unix::fs::PermissionsExt;
-    let upstream = Upstream::start(Dialect::OpenAi, Some(KEY));
-    for mode in [0o620, 0o602] {
-        let setup = key_in_env(&upstream);
-        let permissions = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(setup.config_file(), permissions).unwrap();
-        for command in ["check", "serve"] {
-            let ended = setup.run(&[command]);
-            assert!(!ended.status.success(), "{mode:o} {command}");
-            assert!(
-                ended.stderr.contains("written"),
-                "{mode:o}: {}",
-                ended.stderr
-            );
-        }
     }
 }
