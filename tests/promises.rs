@@ -18,7 +18,11 @@ mod support;
 mod promises {
     mod arrangement;
     mod backends;
-    mod configuration;
     mod calls;
+    mod configuration;
+    mod destinations;
+    mod leaks;
+    mod limits;
     mod transports;
+    mod vault;
 }

@@ -19,7 +19,7 @@ const ERAS: [(Mode, &str); 3] = [
 
 /// The promise itself: what the client reports, and what the upstream saw.
 #[track_caller]
-fn assert_chatted(report: &Value, protocol: &str, upstream: &Upstream) {
+pub fn assert_chatted(report: &Value, protocol: &str, upstream: &Upstream) {
     assert_eq!(report["protocol"], protocol);
     let tools: Vec<&str> = report["tools"]
         .as_array()
