@@ -378,8 +378,14 @@ mod tests {
     use super::*;
 
     fn error(kind: ModelErrorKind) -> ModelError {
-        let about = Circumstances { provider: Some("openai".to_owned()), ..Default::default() };
-        ModelError { kind, about: Box::new(about) }
+        let about = Circumstances {
+            provider: Some("openai".to_owned()),
+            ..Default::default()
+        };
+        ModelError {
+            kind,
+            about: Box::new(about),
+        }
     }
 
     #[test]

@@ -29,7 +29,10 @@ impl StandInModel {
     /// A model that takes any temperature.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), fixed_temperature: false }
+        Self {
+            name: name.into(),
+            fixed_temperature: false,
+        }
     }
 }
 
@@ -49,12 +52,30 @@ pub(super) struct Asked {
 }
 
 const COMMON_FIELDS: [&str; 13] = [
-    "model", "messages", "frequency_penalty", "presence_penalty", "response_format", "seed",
-    "stop", "stream", "stream_options", "temperature", "top_p", "tools", "reasoning_effort",
+    "model",
+    "messages",
+    "frequency_penalty",
+    "presence_penalty",
+    "response_format",
+    "seed",
+    "stop",
+    "stream",
+    "stream_options",
+    "temperature",
+    "top_p",
+    "tools",
+    "reasoning_effort",
 ];
 const OPENAI_FIELDS: [&str; 9] = [
-    "max_completion_tokens", "max_tokens", "n", "user", "store", "metadata", "logprobs",
-    "top_logprobs", "service_tier",
+    "max_completion_tokens",
+    "max_tokens",
+    "n",
+    "user",
+    "store",
+    "metadata",
+    "logprobs",
+    "top_logprobs",
+    "service_tier",
 ];
 const OLLAMA_FIELDS: [&str; 2] = ["max_tokens", "reasoning"];
 
@@ -65,10 +86,17 @@ impl Dialect {
         param: Option<&str>,
         code: Option<&str>,
     ) -> Refusal {
-        let kind = if status == 429 { "rate_limit_error" } else { "invalid_request_error" };
+        let kind = if status == 429 {
+            "rate_limit_error"
+        } else {
+            "invalid_request_error"
+        };
         let error =
             json!({ "message": message.into(), "type": kind, "param": param, "code": code });
-        Refusal { status, body: json!({ "error": error }) }
+        Refusal {
+            status,
+            body: json!({ "error": error }),
+        }
     }
 
     /// Reads a request's body.
@@ -77,18 +105,28 @@ impl Dialect {
             Err(Self::refusal(400, message, Some(param), Some(code)))
         };
         let Some(fields) = body.as_object() else {
-            return Err(Self::refusal(400, "We could not parse the JSON body.", None, None));
+            return Err(Self::refusal(
+                400,
+                "We could not parse the JSON body.",
+                None,
+                None,
+            ));
         };
         let own: &[&str] = match self {
             Self::OpenAi => &OPENAI_FIELDS,
             Self::Ollama => &OLLAMA_FIELDS,
         };
-        let known = |field: &&String| COMMON_FIELDS.contains(&field.as_str()) || own.contains(&field.as_str());
+        let known = |field: &&String| {
+            COMMON_FIELDS.contains(&field.as_str()) || own.contains(&field.as_str())
+        };
         if let Some(field) = fields.keys().find(|field| !known(field)) {
             let message = format!("Unrecognized request argument supplied: {field}");
             return bad(message, field, "unknown_parameter");
         }
-        let name = fields.get("model").and_then(Value::as_str).unwrap_or_default();
+        let name = fields
+            .get("model")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let Some(model) = models.iter().find(|model| model.name == name) else {
             return Err(match self {
                 Self::OpenAi => Self::refusal(
@@ -97,9 +135,7 @@ impl Dialect {
                     None,
                     Some("model_not_found"),
                 ),
-                Self::Ollama => {
-                    Self::refusal(404, format!("model '{name}' not found"), None, None)
-                }
+                Self::Ollama => Self::refusal(404, format!("model '{name}' not found"), None, None),
             });
         };
         if self == Self::OpenAi && fields.contains_key("max_tokens") {
@@ -117,19 +153,33 @@ impl Dialect {
                 return bad(message, "temperature", "unsupported_value");
             }
             if !(0.0..=2.0).contains(&value) {
-                return bad("Invalid 'temperature'.".to_owned(), "temperature", "invalid_value");
+                return bad(
+                    "Invalid 'temperature'.".to_owned(),
+                    "temperature",
+                    "invalid_value",
+                );
             }
         }
-        let stream = fields.get("stream").and_then(Value::as_bool).unwrap_or(false);
+        let stream = fields
+            .get("stream")
+            .and_then(Value::as_bool)
+            .unwrap_or(false);
         let options = fields.get("stream_options");
         if options.is_some() && !stream {
-            let message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
+            let message =
+                "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
             return bad(message.to_owned(), "stream_options", "invalid_value");
         }
-        let limit = fields.get("max_completion_tokens").or_else(|| fields.get("max_tokens"));
+        let limit = fields
+            .get("max_completion_tokens")
+            .or_else(|| fields.get("max_tokens"));
         if limit.is_some_and(|limit| limit.as_u64().is_none_or(|limit| limit == 0)) {
             let message = "Invalid limit: expected an integer above or equal to 1.";
-            return bad(message.to_owned(), "max_completion_tokens", "integer_below_min_value");
+            return bad(
+                message.to_owned(),
+                "max_completion_tokens",
+                "integer_below_min_value",
+            );
         }
         Ok(Asked {
             model: model.name.clone(),
@@ -143,19 +193,30 @@ impl Dialect {
     /// Counts the words of well-formed messages.
     fn words(self, messages: Option<&Value>) -> Result<usize, Refusal> {
         let bad = |message: &str| {
-            Err(Self::refusal(400, message, Some("messages"), Some("invalid_value")))
+            Err(Self::refusal(
+                400,
+                message,
+                Some("messages"),
+                Some("invalid_value"),
+            ))
         };
         let roles: &[&str] = match self {
             Self::OpenAi => &["system", "developer", "user", "assistant", "tool"],
             Self::Ollama => &["system", "user", "assistant", "tool"],
         };
-        let messages = messages.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let messages = messages
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         if messages.is_empty() {
             return bad("Invalid 'messages': expected an array with at least one message.");
         }
         let mut words = 0;
         for message in messages {
-            let role = message.get("role").and_then(Value::as_str).unwrap_or_default();
+            let role = message
+                .get("role")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             if !roles.contains(&role) {
                 return bad("Invalid value: 'role'.");
             }

@@ -33,7 +33,10 @@ pub(super) struct Wording<'a> {
 
 /// The text that is answered, cut to what was asked, and why it ends.
 pub(super) fn cut<'a>(reply: &'a str, asked: &Asked) -> (String, &'a str) {
-    let most = asked.max_words.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+    let most = asked
+        .max_words
+        .and_then(|most| usize::try_from(most).ok())
+        .unwrap_or(usize::MAX);
     let words: Vec<&str> = reply.split(' ').collect();
     match words.get(..most) {
         Some(fewer) if fewer.len() < words.len() => (fewer.join(" "), "length"),
@@ -60,10 +63,11 @@ pub(super) fn events(dialect: Dialect, asked: &Asked, wording: &Wording<'_>) -> 
         }
         format!("data: {chunk}\n\n")
     };
-    let choice = |delta: Value, reason: Option<&str>| {
-        json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": reason }])
-    };
-    let mut events = vec![chunk(choice(json!({ "role": "assistant", "content": "" }), None), None)];
+    let choice = |delta: Value, reason: Option<&str>| json!([{ "index": 0, "delta": delta, "logprobs": null, "finish_reason": reason }]);
+    let mut events = vec![chunk(
+        choice(json!({ "role": "assistant", "content": "" }), None),
+        None,
+    )];
     let characters: Vec<char> = wording.text.chars().collect();
     for piece in characters.chunks(wording.delta_characters.max(1)) {
         let piece: String = piece.iter().collect();
@@ -147,4 +151,3 @@ pub(super) fn body(
         }
     })
 }
-

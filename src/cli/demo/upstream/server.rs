@@ -81,9 +81,10 @@ impl StandIn {
     }
 
     /// Its routes, for a listener of the caller's making. The API's base is `/v1`.
-    #[must_use]
     pub fn router(&self) -> Router {
-        Router::new().fallback(visit).with_state(Arc::clone(&self.0))
+        Router::new()
+            .fallback(visit)
+            .with_state(Arc::clone(&self.0))
     }
 
     /// Listens on a free port of 127.0.0.1, in plain HTTP.
@@ -94,13 +95,22 @@ impl StandIn {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        let service = self
+            .router()
+            .into_make_service_with_connect_info::<SocketAddr>();
         let stopped = stop.clone().cancelled_owned();
         let task = tokio::spawn(async move {
             // It ends when it is told to; nobody is left to hear of an error then.
-            let _ = axum::serve(listener, service).with_graceful_shutdown(stopped).await;
+            let _ = axum::serve(listener, service)
+                .with_graceful_shutdown(stopped)
+                .await;
         });
-        Ok(Serving { stand_in: self, address, stop, task })
+        Ok(Serving {
+            stand_in: self,
+            address,
+            stop,
+            task,
+        })
     }
 
     /// Says what becomes of the next request that is not yet scripted.
@@ -124,7 +134,11 @@ impl StandIn {
     pub async fn wait_until(&self, reached: impl FnMut(&Counts) -> bool) -> Counts {
         let mut counts = self.0.counts.subscribe();
         // The sender lives in `self`, so waiting cannot fail.
-        counts.wait_for(reached).await.map(|counts| *counts).unwrap_or_default()
+        counts
+            .wait_for(reached)
+            .await
+            .map(|counts| *counts)
+            .unwrap_or_default()
     }
 
     /// Lets so many held requests go on, now or when they come.
@@ -173,7 +187,10 @@ pub(super) struct Visit {
 impl Visit {
     fn new(shared: Arc<Shared>) -> Self {
         shared.counts.send_modify(|counts| counts.arrived += 1);
-        Self { shared, answered: false }
+        Self {
+            shared,
+            answered: false,
+        }
     }
 
     /// The last byte has been handed over.
@@ -211,14 +228,22 @@ async fn visit(State(shared): State<Arc<Shared>>, request: Request) -> Response 
         (Some(key), Some(digest)) if digest.fits(key.as_bytes()) => KeySeen::Right,
         (Some(_), _) => KeySeen::Wrong,
     };
-    let headers = parts.headers.iter().filter(|(name, _)| *name != header::AUTHORIZATION);
+    let headers = parts
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != header::AUTHORIZATION);
     let text = |value: &header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     lock(&shared.seen).push(Seen {
         path: parts.uri.to_string(),
         protocol: format!("{:?}", parts.version),
-        peer: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
+        peer: parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|info| info.0),
         key,
-        headers: headers.map(|(name, value)| (name.to_string(), text(value))).collect(),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect(),
         body: body.clone(),
     });
     let visit = Visit::new(Arc::clone(&shared));
@@ -247,7 +272,10 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
     Some(value.strip_prefix("Bearer ")?.to_owned())
 }
 
-#[expect(clippy::result_large_err, reason = "the refusal is the response, and is made once")]
+#[expect(
+    clippy::result_large_err,
+    reason = "the refusal is the response, and is made once"
+)]
 fn admit(settings: &StandInSettings, key: KeySeen, bearer: Option<&str>) -> Result<(), Response> {
     let message = match (settings.key, key) {
         (None, _) | (_, KeySeen::Right) => return Ok(()),
@@ -258,15 +286,24 @@ fn admit(settings: &StandInSettings, key: KeySeen, bearer: Option<&str>) -> Resu
         }
         // Worse than the real one, which masks the middle.
         (_, KeySeen::Wrong) => {
-            format!("Incorrect API key provided: {}.", bearer.unwrap_or_default())
+            format!(
+                "Incorrect API key provided: {}.",
+                bearer.unwrap_or_default()
+            )
         }
     };
-    Err(error(401, &Dialect::refusal(401, message, None, Some("invalid_api_key")).body))
+    Err(error(
+        401,
+        &Dialect::refusal(401, message, None, Some("invalid_api_key")).body,
+    ))
 }
 
 fn error(status: u16, body: &Value) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = [("content-type", "application/json"), ("x-request-id", REQUEST_ID)];
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-request-id", REQUEST_ID),
+    ];
     (status, headers, body.to_string()).into_response()
 }
 
@@ -287,7 +324,10 @@ async fn perform(
         delta_characters: 4,
     };
     let refuse = |status: u16, message: &str, code: &str| {
-        error(status, &Dialect::refusal(status, message, None, Some(code)).body)
+        error(
+            status,
+            &Dialect::refusal(status, message, None, Some(code)).body,
+        )
     };
     let streamed = || reply::events(dialect, asked, &usual);
     let at_once = |text: String| vec![Step::Send(Bytes::from(text))];
@@ -299,9 +339,7 @@ async fn perform(
         Behaviour::Answer | Behaviour::Hold if !asked.stream => {
             return json_answer(&reply::document(asked, &usual), visit);
         }
-        Behaviour::Answer | Behaviour::Hold => {
-            streamed().into_iter().flat_map(at_once).collect()
-        }
+        Behaviour::Answer | Behaviour::Hold => streamed().into_iter().flat_map(at_once).collect(),
         Behaviour::HoldMidway => {
             let events = streamed();
             let (first, rest) = events.split_at(events.len() / 2);
@@ -310,11 +348,17 @@ async fn perform(
             steps.extend(rest);
             steps
         }
-        Behaviour::Refuse { status, code, retry_after } => {
+        Behaviour::Refuse {
+            status,
+            code,
+            retry_after,
+        } => {
             visit.answered();
             let mut response = refuse(status, "Refused as the script says.", code);
             if let Some(seconds) = retry_after {
-                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+                response
+                    .headers_mut()
+                    .insert(header::RETRY_AFTER, seconds.into());
             }
             return response;
         }
@@ -352,7 +396,11 @@ async fn perform(
 fn first_bytes(events: &[String], count: usize) -> String {
     let mut text = events.concat();
     // The stand-in's own streams are ASCII unless its reply is not.
-    text.truncate((0..=count.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0));
+    text.truncate(
+        (0..=count.min(text.len()))
+            .rfind(|at| text.is_char_boundary(*at))
+            .unwrap_or(0),
+    );
     text
 }
 
@@ -392,7 +440,10 @@ fn echo(
             response
         }
         Place::Json => json_answer(&reply::document(asked, &wording(0)), visit),
-        Place::Stream { delta_characters, frame_bytes } => {
+        Place::Stream {
+            delta_characters,
+            frame_bytes,
+        } => {
             let wording = wording(delta_characters);
             let events = reply::events(shared.settings.dialect, asked, &wording);
             stream_answer(reply::frames(events.concat(), frame_bytes), shared, visit)
@@ -406,7 +457,13 @@ fn json_answer(document: &Value, visit: Visit) -> Response {
 }
 
 fn stream_answer(steps: Vec<Step>, shared: Arc<Shared>, visit: Visit) -> Response {
-    let headers =
-        [("content-type", "text/event-stream; charset=utf-8"), ("x-request-id", REQUEST_ID)];
-    (headers, Body::from_stream(reply::body(steps, shared, visit))).into_response()
+    let headers = [
+        ("content-type", "text/event-stream; charset=utf-8"),
+        ("x-request-id", REQUEST_ID),
+    ];
+    (
+        headers,
+        Body::from_stream(reply::body(steps, shared, visit)),
+    )
+        .into_response()
 }
