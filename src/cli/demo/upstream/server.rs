@@ -81,7 +81,6 @@ impl StandIn {
     }
 
     /// Its routes, for a listener of the caller's making. The API's base is `/v1`.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new()
             .fallback(visit)

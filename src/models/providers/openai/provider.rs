@@ -21,8 +21,8 @@ use super::{
 use crate::{
     call::{CallContext, Progress},
     models::{
-        Circumstances, Completion, CompletionRequest, ModelError, ModelErrorKind, ModelFacts,
-        ModelProvider, ProviderConfig, Stage,
+        Circumstances, Completion, CompletionRequest, Connections, ModelError, ModelErrorKind,
+        ModelFacts, ModelProvider, ProviderConfig, Stage,
     },
     secrets::{Broker, Secret, SecretName},
 };
@@ -140,7 +140,8 @@ impl OpenAiProvider {
         };
         match media_type(response.headers()) {
             Some("text/event-stream") => {
-                stream::events(response.bytes_stream(), answer, max_bytes, progress).await
+                let reuse = self.config.connections == Connections::Pooled;
+                stream::events(response.bytes_stream(), answer, max_bytes, reuse, progress).await
             }
             Some("application/json") => {
                 stream::document(response.bytes_stream(), answer, max_bytes, progress).await

@@ -4,7 +4,7 @@
 //! Everything is bounded: the body, one line of it, and with them the parser's buffers. Errors of
 //! the parser and the transport hold pieces of the body and are dropped here.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use eventsource_stream::{EventStreamError, Eventsource};
@@ -19,14 +19,18 @@ const MAX_LINE_BYTES: usize = 1024 * 1024;
 /// What the parser is given at a time: it copies the rest of its buffer with each line.
 const PIECE_BYTES: usize = 4 * 1024;
 
+/// How long to wait, behind the last event, for the end of a body whose connection is to be kept.
+const LINGER: Duration = Duration::from_millis(100);
 /// Around each few characters of text stands an envelope of some hundred bytes.
 const ENVELOPE: usize = 16;
 
-/// Reads a stream of events to its end, and reports to `progress` the characters so far.
+/// Reads a stream of events to its end, and reports to `progress` the characters so far. With
+/// `reuse` it reads on to the end of the body, without which a connection cannot be kept.
 pub(super) async fn events<E>(
     body: impl Stream<Item = Result<Bytes, E>>,
     mut answer: Answer,
     max_bytes: usize,
+    reuse: bool,
     mut progress: impl FnMut(u64),
 ) -> Result<Whole, ModelErrorKind> {
     let mut events = pin!(bounded(body, max_bytes.saturating_mul(ENVELOPE)).eventsource());
@@ -44,6 +48,11 @@ pub(super) async fn events<E>(
             progress(answer.characters());
         }
         if answer.is_done() {
+            if reuse {
+                let end = async { while events.next().await.is_some_and(|event| event.is_ok()) {} };
+                // What does not come in time costs a connection, not the answer.
+                let _ = tokio::time::timeout(LINGER, end).await;
+            }
             break;
         }
     }
@@ -148,7 +157,13 @@ mod tests {
             .map(|piece| Ok(Bytes::copy_from_slice(piece)))
             .chain(end)
             .collect();
-        let read = events(stream::iter(body), Answer::new(None, 1000), 1000, |_| {});
+        let read = events(
+            stream::iter(body),
+            Answer::new(None, 1000),
+            1000,
+            false,
+            |_| {},
+        );
         futures_util::FutureExt::now_or_never(read).unwrap()
     }
 
@@ -201,6 +216,7 @@ mod tests {
             stream::iter([Ok::<_, ()>(Bytes::from(endless))]),
             Answer::new(None, usize::MAX),
             usize::MAX,
+            false,
             |_| {},
         );
         let line = futures_util::FutureExt::now_or_never(line).unwrap();
