@@ -8,10 +8,14 @@
 mod aws;
 #[cfg(feature = "vault")]
 mod vault;
+#[cfg(feature = "vault")]
+mod vault_outages;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::Write,
+    io::{Read, Write},
+    net::TcpListener,
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -167,4 +171,46 @@ impl Write for Trace {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// A server that gives `answer` to one request, and then what it reads on: 0 if the client closed
+/// the connection. A client that keeps it would let the read run into its limit.
+fn once(answer: &'static str) -> (String, tokio::task::JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::task::spawn_blocking(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream
+            .set_read_timeout(Some(crate::support::environment::PATIENCE))
+            .unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        stream.read_exact(&mut body).unwrap();
+        stream.write_all(answer.as_bytes()).unwrap();
+        stream.read(&mut byte).unwrap()
+    });
+    (url, server)
+}
+
+/// Runs an ignored test of this module in a process of its own, since a test cannot change the
+/// environment that it shares with others.
+fn in_own_environment(test: &str, variables: &[(&str, &str)]) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "--ignored", "--nocapture"]);
+    command.arg(format!("promises::providers_live::{test}"));
+    let ran = command.envs(variables.iter().copied()).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let failed = String::from_utf8_lossy(&ran.stderr);
+    assert!(
+        ran.status.success() && said.contains("1 passed"),
+        "{said}\n{failed}"
+    );
 }

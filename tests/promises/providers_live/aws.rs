@@ -4,7 +4,7 @@ use axum::{Router, http::StatusCode, routing::any};
 use keyward::secrets::providers::ErrorKind;
 use serde_json::{Value, json};
 
-use super::{CANARY, Got, Store, Trace};
+use super::{CANARY, Got, Store, Trace, in_own_environment, once};
 use crate::support::{environment::unique, moto::Moto, tls::HttpServer};
 
 const CREDENTIALS: [(&str, Option<&str>); 2] = [
@@ -177,4 +177,47 @@ async fn neither_key_nor_credentials_are_traced_at_any_level() {
         "the crates that are watched do trace"
     );
     assert_eq!(said.lines().find(|line| line.contains(CANARY)), None);
+}
+
+#[tokio::test]
+async fn no_connection_stays_open_after_an_answer() {
+    let (url, read_on) = once(
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 38\r\n\r\n\
+         {\"__type\":\"ResourceNotFoundException\"}",
+    );
+    assert_eq!(at(&url, json!({})).fetch("aws:ai").await, Got::Miss);
+    assert_eq!(read_on.await.unwrap(), 0, "the connection was closed");
+}
+
+#[test]
+fn an_endpoint_or_credentials_that_only_a_profile_names_keep_our_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    let profile = "[default]\nregion = eu-central-1\nendpoint_url = http://store.example:1\n";
+    std::fs::write(&file, profile).unwrap();
+    let nothing = folder.path().join("credentials");
+    in_own_environment(
+        "aws::under_a_profile",
+        &[
+            ("AWS_CONFIG_FILE", file.to_str().unwrap()),
+            ("AWS_SHARED_CREDENTIALS_FILE", nothing.to_str().unwrap()),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ],
+    );
+}
+
+#[tokio::test]
+#[ignore = "run by the test above, where a profile names an endpoint and no credentials"]
+async fn under_a_profile() {
+    let settings = json!({ "aws": {} });
+    let store = Store::with_taken(settings.clone(), &CREDENTIALS).unwrap();
+    store
+        .fetch("aws:ai")
+        .await
+        .fails_with(ErrorKind::Misconfigured, "plain `http`");
+    let store = Store::with_taken(settings, &[]).unwrap();
+    store
+        .fetch("aws:ai")
+        .await
+        .fails_with(ErrorKind::LoginFailed, "no AWS credentials");
 }

@@ -1,27 +1,18 @@
-//! Vault, played by OpenBao, and by a few stand-ins for what a real server cannot be made to do.
+//! Vault, played by OpenBao: what is found, what is missing, and who is let in.
 
 use std::path::Path;
 
-use axum::{
-    Router,
-    http::{HeaderMap, StatusCode, header},
-    routing::any,
-};
 use keyward::secrets::providers::ErrorKind;
 use serde_json::{Value, json};
 
 use super::{CANARY, Got, Store, Trace};
 use crate::support::{
-    environment::unique,
-    keyward::write_private,
-    openbao::{DevServer, TlsServer},
-    openbao_api::AppRole,
+    environment::unique, keyward::write_private, openbao::DevServer, openbao_api::AppRole,
     pausing_proxy::PausingProxy,
-    tls::{Authority, HttpServer},
 };
 
 /// Settings for a server, logging in with a token in a file of `folder`.
-fn with_token(address: &str, token: &str, folder: &Path, more: Value) -> Value {
+pub(super) fn with_token(address: &str, token: &str, folder: &Path, more: Value) -> Value {
     let file = folder.join("token");
     write_private(&file, token);
     let mut vault = json!({ "address": address, "auth": { "token_file": file } });
@@ -363,161 +354,6 @@ async fn a_token_file_is_read_again_and_its_token_is_not_revoked() {
         .fetch(reference)
         .await
         .fails_with(ErrorKind::UnsafePermissions, "chmod 600");
-}
-
-#[tokio::test]
-async fn over_tls_only_the_own_authority_is_trusted_and_an_outage_is_told_by_its_kind() {
-    let authority = Authority::new();
-    let bao = TlsServer::start(&authority);
-    bao.mount_kv("secret", 2);
-    bao.put_kv2("secret", "ai", &json!({ "k": "canary" }));
-    let folder = tempfile::tempdir().unwrap();
-    let store = |ca: Option<&Path>| {
-        let more = ca.map_or(json!({}), |ca| json!({ "ca_file": ca }));
-        Store::new(with_token(bao.address(), bao.token(), folder.path(), more))
-    };
-    let reference = "vault:secret/ai#k";
-    let good = store(Some(bao.ca_file()));
-    assert_eq!(good.fetch(reference).await.value(), "canary");
-
-    let stranger = Authority::new();
-    store(Some(&stranger.ca_file))
-        .fetch(reference)
-        .await
-        .fails_with(ErrorKind::Tls, "not signed");
-    store(Some(Path::new("/nonexistent/ca.pem")))
-        .fetch(reference)
-        .await
-        .fails_with(ErrorKind::Misconfigured, "ca_file");
-    let plainly = bao.address().replace("https", "http");
-    let plainly = Store::new(with_token(&plainly, bao.token(), folder.path(), json!({})));
-    plainly
-        .fetch(reference)
-        .await
-        .fails_with(ErrorKind::Misconfigured, "not in Vault's words");
-
-    bao.seal();
-    good.fetch(reference)
-        .await
-        .fails_with(ErrorKind::Sealed, "unseal");
-    bao.stop();
-    good.fetch(reference)
-        .await
-        .fails_with(ErrorKind::Unreachable, bao.address());
-}
-
-#[tokio::test]
-async fn a_server_that_does_not_answer_costs_the_deadline_and_no_more() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", silent.local_addr().unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let more = json!({ "timeout": "200ms" });
-    let store = Store::new(with_token(&address, "canary", folder.path(), more));
-    store
-        .fetch("vault:secret/ai#k")
-        .await
-        .fails_with(ErrorKind::TimedOut, "timeout");
-}
-
-/// A stand-in that gives one answer to everything, quoting the token as badly kept servers do.
-fn stand_in(
-    status: u16,
-    headers: &[(&'static str, String)],
-    body: fn(&str) -> String,
-) -> HttpServer {
-    let headers: Vec<_> = headers.to_vec();
-    let answer = move |request: HeaderMap| async move {
-        let token = request
-            .get("x-vault-token")
-            .map_or("", |token| token.to_str().unwrap());
-        let mut answer = HeaderMap::new();
-        for (name, value) in headers {
-            answer.insert(name, value.parse().unwrap());
-        }
-        (StatusCode::from_u16(status).unwrap(), answer, body(token))
-    };
-    HttpServer::start(Router::new().fallback(any(answer)))
-}
-
-async fn from_stand_in(server: &HttpServer) -> Got {
-    let folder = tempfile::tempdir().unwrap();
-    let more = json!({ "kv": 2 });
-    let store = Store::new(with_token(
-        &server.url(),
-        "canary-token",
-        folder.path(),
-        more,
-    ));
-    store.fetch("vault:secret/ai#k").await
-}
-
-#[tokio::test]
-async fn no_redirect_is_followed_with_a_token() {
-    let bao = DevServer::shared();
-    let proxy = PausingProxy::start(bao.address());
-    let location = (
-        header::LOCATION.as_str(),
-        format!("{}/v1/secret/data/ai", proxy.url()),
-    );
-    for status in [301, 302, 307, 308] {
-        let server = stand_in(status, std::slice::from_ref(&location), |_| String::new());
-        from_stand_in(&server)
-            .await
-            .fails_with(ErrorKind::Misconfigured, "redirect");
-    }
-    assert_eq!(proxy.requests(), [""; 0]);
-}
-
-#[tokio::test]
-async fn what_a_server_says_is_not_repeated_and_its_length_is_bounded() {
-    for status in [200, 400, 404, 405, 418, 429, 500, 502, 503] {
-        let quoting = |token: &str| json!({ "errors": [format!("token {token}")] }).to_string();
-        // `Store::fetch` fails the test if an error holds the canary.
-        let got = from_stand_in(&stand_in(status, &[], quoting)).await;
-        assert!(matches!(got, Got::Error { .. }), "{status}: {got:?}");
-        let got = from_stand_in(&stand_in(status, &[], |token| format!("<p>{token}</p>"))).await;
-        assert!(matches!(got, Got::Error { .. }), "{status}: {got:?}");
-    }
-    let endless = stand_in(200, &[], |_| "x".repeat(2 << 20));
-    from_stand_in(&endless)
-        .await
-        .fails_with(ErrorKind::Malformed, "bytes");
-}
-
-#[tokio::test]
-async fn no_connection_stays_open_after_an_answer() {
-    use std::io::{Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream
-            .set_read_timeout(Some(crate::support::environment::PATIENCE))
-            .unwrap();
-        let mut request = Vec::new();
-        while !request.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            request.push(byte[0]);
-        }
-        stream
-            .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 13\r\n\r\n{\"errors\":[]}")
-            .unwrap();
-        // A client that keeps the connection would leave this waiting.
-        stream.read(&mut [0]).unwrap()
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::new(with_token(
-        &url,
-        "canary",
-        folder.path(),
-        json!({ "kv": 2 }),
-    ));
-    assert_eq!(store.fetch("vault:secret/ai#k").await, Got::Miss);
-    let read = tokio::task::spawn_blocking(move || server.join().unwrap())
-        .await
-        .unwrap();
-    assert_eq!(read, 0, "the connection was closed");
 }
 
 #[tokio::test]
