@@ -4,8 +4,8 @@
 //! keys out of the environment, and only then start threads.
 
 mod args;
-pub mod demo;
 mod check;
+pub mod demo;
 mod exit;
 mod secrets;
 mod serve;
