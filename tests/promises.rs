@@ -16,5 +16,13 @@
 mod support;
 
 mod promises {
+    mod arrangement;
     mod backends;
+    mod calls;
+    mod configuration;
+    mod destinations;
+    mod leaks;
+    mod limits;
+    mod transports;
+    mod vault;
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -28,9 +28,11 @@ Without a configuration file, keys come from well-known variables such as OPENAI
 /// Options that every command takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
-    /// Configuration file. Default: $XDG_CONFIG_HOME/keyward/config.yaml, then
-    /// /etc/keyward/config.yaml; never one in the working directory.
-    #[arg(long, global = true, env = "KEYWARD_CONFIG", value_name = "FILE")]
+    /// Configuration file [default: $KEYWARD_CONFIG, then
+    /// $XDG_CONFIG_HOME/keyward/config.yaml, then /etc/keyward/config.yaml; never one in the
+    /// working directory].
+    // The variable is read by `config::find`, which refuses a relative one.
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// How much to log, to stderr.
     #[arg(long, global = true, env = "KEYWARD_LOG_LEVEL", value_name = "LEVEL")]
@@ -58,6 +60,8 @@ pub enum Command {
     /// Look at the secrets the configuration names; never at their values.
     #[command(subcommand)]
     Secrets(Secrets),
+    /// Watch a call go through Keyward: what client, upstream, log and memory saw of the key.
+    Demo(Demo),
     /// Print the version and what this binary was built with.
     Version(Json),
 }
@@ -95,4 +99,36 @@ pub struct Json {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the demo keeps its key.
+    #[arg(long, value_enum, default_value_t = DemoSecrets::Env)]
+    pub secrets: DemoSecrets,
+    /// Address of a Vault-compatible server [default: $VAULT_ADDR]. The token is read from
+    /// $VAULT_TOKEN; the demo writes and removes secret/keyward-demo.
+    #[arg(long, value_name = "URL")]
+    pub vault_address: Option<String>,
+    /// Certificate of the authority that signed the Vault server's [default: $VAULT_CACERT].
+    #[arg(long, value_name = "FILE")]
+    pub vault_ca_file: Option<PathBuf>,
+    /// Endpoint of Secrets Manager [default: $AWS_ENDPOINT_URL, else the region's own].
+    #[arg(long, value_name = "URL")]
+    pub aws_endpoint_url: Option<String>,
+    /// Region of Secrets Manager [default: $AWS_REGION].
+    #[arg(long, value_name = "REGION")]
+    pub aws_region: Option<String>,
+}
+
+/// Where the demo keeps its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DemoSecrets {
+    /// In an environment variable of the server.
+    Env,
+    /// In a Vault-compatible server (KV v2).
+    Vault,
+    /// In AWS Secrets Manager.
+    Aws,
 }

@@ -57,6 +57,7 @@ pub fn main() -> ExitCode {
                 Err(error) => error.report(options.json),
             }
         }
+        Command::Demo(options) => run(demo::demo(options)),
         Command::Version(options) => version::version(options.json),
     };
     exit.into()

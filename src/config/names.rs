@@ -10,6 +10,12 @@ const KEY_PREFIXES: [&str; 16] = [
     "asia", "xoxb", "bearer",
 ];
 
+/// Units, right or wrong, without the `s` of the plural.
+const UNITS: [&str; 15] = [
+    "m", "h", "d", "w", "y", "us", "ms", "sec", "second", "min", "minute", "hr", "hour", "day",
+    "week",
+];
+
 /// Whether a word looks like a name: a few short words of lower-case letters, each with at most
 /// three digits behind it, joined by `-`, `_`, `.` or `/`.
 pub(super) fn is_plain(word: &str) -> bool {
@@ -34,9 +40,9 @@ pub(super) fn is_quantity(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let number = text.len() - unit.len();
-    (1..=9).contains(&number)
-        && unit.len() <= 4
-        && unit.chars().all(|c| c.is_ascii_alphabetic() || c == ' ')
+    let unit = unit.trim_start_matches(' ').to_ascii_lowercase();
+    let one = unit.strip_suffix('s').unwrap_or(&unit);
+    (1..=9).contains(&number) && (one.is_empty() || UNITS.contains(&one))
 }
 
 /// The known word that is near enough to `word` to be meant by it.
@@ -99,10 +105,10 @@ mod tests {
 
     #[test]
     fn quantities_are_short_numbers_with_a_short_unit() {
-        for text in ["5", "-1s", "10 min", "2.5h", "99999999s"] {
+        for text in ["5", "-1s", "10 minutes", "2.5h", "99999999s", "250ms", "7D"] {
             assert!(is_quantity(text), "{text}");
         }
-        for text in ["", "s", "1234567890", "1abcdefgh", "12:34"] {
+        for text in ["", "s", "1234567890", "1abc", "7q", "12:34"] {
             assert!(!is_quantity(text), "{text}");
         }
     }

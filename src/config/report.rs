@@ -5,6 +5,7 @@
 //! sentence passes `scrub`, so that a room which repeats a value by mistake still leaks nothing.
 
 use std::{
+    fmt,
     io::IsTerminal,
     ops::Range,
     path::{Path, PathBuf},
@@ -57,7 +58,7 @@ pub enum ConfigError {
 }
 
 /// Everything that is wrong with a configuration, ready to be shown.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Invalid {
     /// The file, if there is one.
     pub file: Option<PathBuf>,
@@ -153,6 +154,16 @@ impl Style {
     }
 }
 
+// By hand: thousands of asterisks tell nobody anything.
+impl fmt::Debug for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invalid")
+            .field("file", &self.file)
+            .field("findings", &self.findings)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Invalid {
     /// Makes a report that holds nothing of the text but what may be shown.
     pub(super) fn new(
@@ -198,28 +209,10 @@ impl Invalid {
         let source: String = self.masked.iter().collect();
         let mut report = String::new();
         for finding in &self.findings {
-            let mut diagnostic = MietteDiagnostic::new(&finding.message).with_help(&finding.help);
-            let report_for_place = finding.span.as_ref().map(|span| {
-                let bytes = |range: Range<usize>| -> usize {
-                    self.masked[range].iter().map(|c| c.len_utf8()).sum()
-                };
-                // One line is enough to find the place, also of a whole map.
-                let length = self.masked[span.clone()]
-                    .iter()
-                    .take_while(|c| **c != '\n')
-                    .count();
-                let length = bytes(span.start..span.start + length);
-                LabeledSpan::new_primary_with_span(None, (bytes(0..span.start), length))
-            });
-            let diagnostic = match report_for_place {
-                Some(label) => {
-                    diagnostic = diagnostic.with_label(LabeledSpan::new_primary_with_span(
-                        Some("here".to_owned()),
-                        *label.inner(),
-                    ));
-                    Report::new(diagnostic)
-                        .with_source_code(NamedSource::new(&file, source.clone()))
-                }
+            let diagnostic = MietteDiagnostic::new(&finding.message).with_help(&finding.help);
+            let diagnostic = match &finding.span {
+                Some(span) => Report::new(diagnostic.with_label(self.label(span)))
+                    .with_source_code(NamedSource::new(&file, source.clone())),
                 None => Report::new(diagnostic),
             };
             render(&diagnostic, style, &mut report);
@@ -228,6 +221,19 @@ impl Invalid {
             report.push_str(&format!("… and {} more\n", self.more));
         }
         report
+    }
+
+    /// The caret under a stretch of the text. One line of it is enough to find the place, also of
+    /// a whole map.
+    fn label(&self, span: &Range<usize>) -> LabeledSpan {
+        let bytes = |chars: &[char]| chars.iter().map(|c| c.len_utf8()).sum::<usize>();
+        let (before, rest) = self.masked.split_at(span.start);
+        let line = rest[..span.len()]
+            .iter()
+            .take_while(|c| **c != '\n')
+            .count();
+        let place = (bytes(before), bytes(&rest[..line]));
+        LabeledSpan::new_primary_with_span(Some("here".to_owned()), place)
     }
 }
 

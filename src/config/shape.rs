@@ -17,6 +17,18 @@ use super::{
 /// How many misfits are looked for; nobody reads more at once.
 const MOST: usize = 50;
 
+/// Keys that people write when they mean to paste a secret.
+const PASTED: [&str; 8] = [
+    "api_key",
+    "apikey",
+    "key",
+    "token",
+    "password",
+    "secret_id",
+    "secret_key",
+    "credential",
+];
+
 /// The settings in `root`, or everything that does not fit.
 pub(super) fn settle<T: DeserializeOwned>(root: &Node) -> (Option<T>, Vec<Finding>) {
     let mut root = root.clone();
@@ -99,6 +111,13 @@ fn suggest(word: &str, known: &[&str]) -> String {
     } else {
         "; the word is not shown, because it may be a pasted key"
     };
+    if PASTED.contains(&word) && !known.contains(&word) {
+        return format!(
+            "a key is never written here: name its place under `secrets.names`, and replace the \
+             key if it stands in this file; known here: {}",
+            names::list(known)
+        );
+    }
     match names::nearest(word, known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known here: {}{hidden}", names::list(known)),

@@ -34,8 +34,7 @@ fn check(text: &str) -> Result<Config, ConfigError> {
 /// Everything that can be seen of a refusal.
 fn outputs(error: &ConfigError) -> String {
     let human = error.human(Style { colour: false });
-    let coloured = error.human(Style { colour: true });
-    format!("{human}\n{coloured}\n{}\n{error}\n{error:?}", error.json())
+    format!("{human}\n{}\n{error}\n{error:?}", error.json())
 }
 
 fn human(text: &str) -> String {
@@ -44,11 +43,17 @@ fn human(text: &str) -> String {
 
 /// Path, line and column of each finding, and its message.
 fn findings(text: &str) -> Vec<String> {
-    let ConfigError::Invalid(invalid) = check(text).unwrap_err() else { panic!("was not read") };
+    let ConfigError::Invalid(invalid) = check(text).unwrap_err() else {
+        panic!("was not read")
+    };
     let place = |at: Option<usize>| at.map_or("-".to_owned(), |at| at.to_string());
     let line = |finding: &super::Finding| {
         let (line, column) = (place(finding.line), place(finding.column));
-        format!("{line}:{column} {}: {}", finding.path.join("."), finding.message)
+        format!(
+            "{line}:{column} {}: {}",
+            finding.path.join("."),
+            finding.message
+        )
     };
     invalid.findings.iter().map(line).collect()
 }

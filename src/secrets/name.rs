@@ -8,6 +8,8 @@ use std::{fmt, str::FromStr};
 
 use serde::Deserialize;
 
+use super::reference::looks_like_key;
+
 /// A secret's name: 1 to 128 characters of `a-z A-Z 0-9 . _ -`, in segments parted by `/`, none
 /// of which is empty, `.` or `..`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
@@ -17,7 +19,8 @@ pub struct SecretName(String);
 /// The text is not a secret's name. It is not repeated: it may be a pasted key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a secret's name is 1 to 128 characters of a-z, A-Z, 0-9, `.`, `_`, `-`, with `/` between segments"
+    "a secret's name is 1 to 128 characters of a-z, A-Z, 0-9, `.`, `_`, `-`, with `/` between \
+     segments, and does not look like a key"
 )]
 pub struct InvalidName;
 
@@ -35,7 +38,9 @@ impl FromStr for SecretName {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
         let segment = |s: &str| !s.is_empty() && s != "." && s != "..";
-        if text.len() <= 128 && text.chars().all(allowed) && text.split('/').all(segment) {
+        if !looks_like_key(text)
+            && text.len() <= 128
+            && text.chars().all(allowed) && text.split('/').all(segment) {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidName)
@@ -60,6 +65,11 @@ impl fmt::Display for SecretName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pasted_key_is_not_a_name() {
+        assert!("sk-proj-0123456789abcdef".parse::<SecretName>().is_err());
+    }
 
     #[test]
     fn a_name_cannot_walk_a_path() {

@@ -193,7 +193,7 @@ fn parse_field(field: &str) -> Result<Field, InvalidReference> {
 
 /// Whether a text has the shape of a well-known key: a vendor's prefix, or one long run of
 /// letters and digits that no name has.
-fn looks_like_key(text: &str) -> bool {
+pub(super) fn looks_like_key(text: &str) -> bool {
     const PREFIXES: [&str; 13] = [
         "sk-",
         "sk_",

@@ -1,6 +1,6 @@
 //! The ground the other promises stand on: the servers start, hold, refuse and end as support says.
 
-use std::{path::Path, process::Command};
+use std::{io::Write, net::TcpStream, path::Path, process::Command};
 
 use axum::{Router, http::Version, routing::get};
 use serde_json::json;
@@ -14,6 +14,7 @@ use crate::support::{
     process::Process,
     runtime,
     tls::{Authority, HttpsServer, Protocol},
+    upstream::{ANSWER, Dialect, MODEL, Upstream},
 };
 
 #[test]
@@ -240,4 +241,60 @@ fn a_child_outlives_the_thread_that_wanted_it_and_ends_with_its_owner() {
     assert!(Path::new(&folder).exists());
     drop(child);
     assert!(!Path::new(&folder).exists());
+}
+
+fn ask(upstream: &Upstream, key: Option<&str>, body: serde_json::Value) -> Request {
+    let request = Request::new("POST", format!("{}/chat/completions", upstream.base_url()));
+    let request = match key {
+        Some(key) => request.header("Authorization", &format!("Bearer {key}")),
+        None => request,
+    };
+    request.json(&body)
+}
+
+#[test]
+fn each_upstream_refuses_the_dialect_of_the_other() {
+    let openai = Upstream::start(Dialect::OpenAi, Some("the-key"));
+    let ollama = Upstream::start(Dialect::Ollama, None);
+    let messages = json!([{ "role": "user", "content": "ping" }]);
+    let modern = json!({ "model": MODEL, "messages": messages, "max_completion_tokens": 9 });
+    let classic = json!({ "model": MODEL, "messages": messages, "max_tokens": 9 });
+    let status = |upstream: &Upstream, key: Option<&str>, body: &serde_json::Value| {
+        ask(upstream, key, body.clone()).send().unwrap().status
+    };
+    assert_eq!(status(&openai, Some("the-key"), &modern), 200);
+    assert_eq!(status(&openai, Some("the-key"), &classic), 400);
+    assert_eq!(status(&openai, Some("another"), &modern), 401);
+    assert_eq!(status(&openai, None, &modern), 401);
+    assert_eq!(status(&ollama, None, &classic), 200);
+    assert_eq!(status(&ollama, None, &modern), 400);
+    assert_eq!(openai.keys()[2].as_deref(), Some("another"));
+
+    let mut streamed = modern;
+    streamed["stream"] = json!(true);
+    let events = ask(&openai, Some("the-key"), streamed).send().unwrap().text;
+    let words: String = events
+        .lines()
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+        .filter_map(|event: serde_json::Value| {
+            Some(event["choices"][0]["delta"]["content"].as_str()?.to_owned())
+        })
+        .collect();
+    assert_eq!(words, ANSWER);
+}
+
+#[test]
+fn the_upstream_notices_that_a_held_answer_was_left() {
+    let upstream = Upstream::start(Dialect::Ollama, None);
+    upstream.hold();
+    let call = ask(&upstream, None, json!({ "model": MODEL, "messages": [] }));
+    let mut leaver = TcpStream::connect(upstream.address()).unwrap();
+    let stays = std::thread::spawn(move || call.send());
+    let request = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+    leaver.write_all(request.as_bytes()).unwrap();
+    upstream.wait_for_requests(2);
+    drop(leaver);
+    upstream.wait_for_abandoned(1);
+    upstream.release();
+    assert_eq!(stays.join().unwrap().unwrap().status, 200);
 }

@@ -5,6 +5,7 @@
 //! async runtime alike, and a test that blocks its runtime never stalls a stand-in. Nothing here
 //! knows what is promised; nothing listens beyond loopback; nothing outlives the test process.
 
+pub mod arrivals;
 pub mod environment;
 pub mod http;
 pub mod keyward;
@@ -16,3 +17,4 @@ pub mod process;
 pub mod python;
 pub mod runtime;
 pub mod tls;
+pub mod upstream;

@@ -3,10 +3,7 @@
 //! It asks the server first and holds the answer, not the request: what a test pauses has happened
 //! on the other side.
 
-use std::{
-    sync::{Arc, Condvar, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -18,7 +15,7 @@ use axum::{
 use reqwest::Client;
 use tokio::sync::watch;
 
-use super::{environment::PATIENCE, tls::HttpServer};
+use super::{arrivals::Arrivals, tls::HttpServer};
 
 /// The proxy, open until [`PausingProxy::hold`].
 #[derive(Debug)]
@@ -33,8 +30,7 @@ struct Shared {
     client: Client,
     /// Answers to paths with this part are held.
     held: watch::Sender<Option<String>>,
-    requests: Mutex<Vec<String>>,
-    arrived: Condvar,
+    requests: Arrivals<String>,
 }
 
 impl PausingProxy {
@@ -48,8 +44,7 @@ impl PausingProxy {
                 .build()
                 .unwrap(),
             held: watch::Sender::new(None),
-            requests: Mutex::default(),
-            arrived: Condvar::new(),
+            requests: Arrivals::default(),
         });
         let router = Router::new().fallback(pass).with_state(Arc::clone(&shared));
         Self {
@@ -75,36 +70,21 @@ impl PausingProxy {
 
     /// What has arrived so far, as `GET /v1/…`, in order.
     pub fn requests(&self) -> Vec<String> {
-        self.shared.requests.lock().unwrap().clone()
+        self.shared.requests.all()
     }
 
     /// How many requests to paths that contain `part` have arrived.
     pub fn count(&self, part: &str) -> usize {
-        count(&self.shared.requests.lock().unwrap(), part)
+        self.shared.requests.count(|request| request.contains(part))
     }
 
     /// Waits until `number` requests to paths that contain `part` have arrived.
+    #[track_caller]
     pub fn wait_for_requests(&self, number: usize, part: &str) {
-        let requests = self.shared.requests.lock().unwrap();
-        let (requests, waited) = self
-            .shared
-            .arrived
-            .wait_timeout_while(requests, PATIENCE, |requests| {
-                count(requests, part) < number
-            })
-            .unwrap();
-        assert!(
-            !waited.timed_out(),
-            "{number} requests to {part:?} awaited; came: {requests:#?}"
-        );
+        self.shared
+            .requests
+            .wait_for(number, |request| request.contains(part));
     }
-}
-
-fn count(requests: &[String], part: &str) -> usize {
-    requests
-        .iter()
-        .filter(|request| request.contains(part))
-        .count()
 }
 
 async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -113,11 +93,7 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
         .path_and_query()
         .map_or("/", |path| path.as_str())
         .to_owned();
-    {
-        let mut requests = shared.requests.lock().unwrap();
-        requests.push(format!("{} {path}", request.method()));
-        shared.arrived.notify_all();
-    }
+    shared.requests.push(format!("{} {path}", request.method()));
     let (status, headers, body) = match forward(&shared, &path, request).await {
         Ok(answer) => answer,
         Err(error) => return (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),

@@ -3,7 +3,7 @@
 
 use super::{SHIPPED, check, examples, outputs};
 use crate::{
-    config::tree,
+    config::{Style, tree},
     settings::Problem,
 };
 
@@ -17,9 +17,15 @@ const CANARIES: [&str; 4] = [
 
 /// Fails if any eight characters of the canary in a row can be seen.
 fn assert_hidden(canary: &str, text: &str, mutated: &str) {
-    let windows = canary.as_bytes().windows(8).map(|window| std::str::from_utf8(window).unwrap());
+    let windows = canary
+        .as_bytes()
+        .windows(8)
+        .map(|window| std::str::from_utf8(window).unwrap());
     for window in windows {
-        assert!(!text.contains(window), "{window} is seen in:\n{text}\nof:\n{mutated}");
+        assert!(
+            !text.contains(window),
+            "{window} is seen in:\n{text}\nof:\n{mutated}"
+        );
     }
 }
 
@@ -64,7 +70,10 @@ fn beside(text: &str, line: usize, canary: &str) -> Vec<String> {
     vec![
         text.to_owned(),
         with(&format!("zzz: {canary}"), &format!("{canary}: zzz")),
-        with(&format!("zzz: |\n{indent}  {canary}\n{indent}  {canary}"), "audit: 5s"),
+        with(
+            &format!("zzz: |\n{indent}  {canary}\n{indent}  {canary}"),
+            "audit: 5s",
+        ),
         with(lines[line].trim(), lines[line].trim()),
         with(&format!("{canary}: 1"), &format!("{canary}: 1")),
         with("\tx: 1", "log: {level: 7s, format: loud}"),
@@ -81,7 +90,11 @@ fn a_key_at_any_place_beside_any_mistake_is_in_no_output() {
         let parsed = tree::parse(text);
         assert!(parsed.complete && parsed.findings.is_empty());
         for (place, token) in parsed.tokens.iter().enumerate() {
-            let start: usize = text.chars().take(token.span.start).map(char::len_utf8).sum();
+            let start: usize = text
+                .chars()
+                .take(token.span.start)
+                .map(char::len_utf8)
+                .sum();
             let end: usize = text.chars().take(token.span.end).map(char::len_utf8).sum();
             // All canaries take their turn at neighbouring places; each place sees every form.
             let canary = CANARIES[(place + number) % CANARIES.len()];
@@ -108,7 +121,10 @@ fn a_key_at_any_place_beside_any_mistake_is_in_no_output() {
             }
         }
     }
-    assert!(refused > 3_000, "only {refused} of the mutations are mistakes");
+    assert!(
+        refused > 3_000,
+        "only {refused} of the mutations are mistakes"
+    );
 }
 
 #[test]
@@ -118,6 +134,8 @@ fn every_mistake_beside_every_line_hides_the_key() {
         for mutated in beside(SHIPPED, line, canary) {
             if let Err(error) = check(&mutated) {
                 assert_hidden(canary, &outputs(&error), &mutated);
+                let coloured = error.human(Style { colour: true });
+                assert_hidden(canary, &coloured, &mutated);
             }
         }
     }
@@ -126,11 +144,17 @@ fn every_mistake_beside_every_line_hides_the_key() {
 #[test]
 fn a_room_that_repeats_a_value_leaks_nothing() {
     let canary = CANARIES[0];
-    let text = format!("models:\n  default: auto\nsecrets:\n  names:\n    {canary}: {{ref: 'env:{canary}'}}\n");
+    let text = format!(
+        "models:\n  default: auto\nsecrets:\n  names:\n    {canary}: {{ref: 'env:{canary}'}}\n"
+    );
     let config = check(&text).unwrap();
     let path = ["secrets", "names", canary, "ref"];
     let help = format!("replace env:{canary} and {canary}");
-    let error = config.explain(vec![Problem::at(path, format!("`{canary}` is wrong"), help)]);
+    let error = config.explain(vec![Problem::at(
+        path,
+        format!("`{canary}` is wrong"),
+        help,
+    )]);
     let shown = outputs(&error);
     assert_hidden(canary, &shown, &text);
     assert!(shown.contains("`***` is wrong"), "{shown}");

@@ -10,7 +10,9 @@ use crate::{
 
 #[test]
 fn a_typo_is_shown_at_its_place_with_the_word_that_was_meant() {
-    insta::assert_snapshot!(human("log:\n  levle: info\n  format: text # of sk-0123456789abcdef\n"));
+    insta::assert_snapshot!(human(
+        "log:\n  levle: info\n  format: text # of sk-0123456789abcdef\n"
+    ));
 }
 
 #[test]
@@ -62,7 +64,10 @@ fn all_mistakes_are_told_in_one_run_in_the_order_of_the_file() {
 fn what_only_follows_from_a_mistake_is_not_told() {
     let text = "models:\n  providers:\n    a:\n      base_url: http://127.0.0.1/v1\n      models:\n        \
                 - { nme: m }\n";
-    assert_eq!(findings(text), ["6:13 models.providers.a.models.0.nme: there is no key `nme` here"]);
+    assert_eq!(
+        findings(text),
+        ["6:13 models.providers.a.models.0.nme: there is no key `nme` here"]
+    );
 }
 
 #[test]
@@ -96,13 +101,21 @@ fn a_file_that_is_no_utf8_is_refused_without_its_bytes() {
     let bytes = b"log:\n  level: sk-0123456789abcdef \xff\xfe\n";
     let error = crate::config::parse(bytes, None, &Overrides::default()).unwrap_err();
     let shown = error.human(Style::default());
-    assert!(shown.contains("not UTF-8") && !shown.contains("0123456789"), "{shown}");
+    assert!(
+        shown.contains("not UTF-8") && !shown.contains("0123456789"),
+        "{shown}"
+    );
     assert_eq!(error.json()["problems"][0]["line"], 2);
 }
 
 #[test]
 fn empty_files_and_sections_are_the_defaults() {
-    for text in ["", "# nothing\n", "log:\nserver:\nsecrets:\nmodels:\n", "\u{feff}log: {}\n"] {
+    for text in [
+        "",
+        "# nothing\n",
+        "log:\nserver:\nsecrets:\nmodels:\n",
+        "\u{feff}log: {}\n",
+    ] {
         assert!(check(text).is_ok(), "{text:?}");
     }
     assert!(check("just words").is_err());
@@ -120,7 +133,12 @@ fn flags_and_variables_win_over_the_file_and_no_file_works() {
     };
     // Where the machine has a system-wide file this says nothing.
     if !std::path::Path::new("/etc/keyward/config.yaml").exists() {
-        assert!(load(None, &nothing, &Overrides::default()).unwrap().path.is_none());
+        assert!(
+            load(None, &nothing, &Overrides::default())
+                .unwrap()
+                .path
+                .is_none()
+        );
         let error = load(None, &nothing, &overrides).unwrap_err();
         assert_eq!(error.json()["problems"][0]["path"][2], "token_secret");
     }

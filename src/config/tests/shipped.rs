@@ -37,7 +37,11 @@ fn every_setting_is_explained_in_it() {
     let text = examples();
     let mut known = Vec::new();
     for token in tree::parse(&text).tokens.iter().filter(|token| token.key) {
-        let start: usize = text.chars().take(token.span.start).map(char::len_utf8).sum();
+        let start: usize = text
+            .chars()
+            .take(token.span.start)
+            .map(char::len_utf8)
+            .sum();
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let flow = !text[line_start..start].trim().is_empty();
         let stranger = if flow {
@@ -46,15 +50,22 @@ fn every_setting_is_explained_in_it() {
             format!("zzzz: 1\n{}", &text[line_start..start])
         };
         let mutated = format!("{}{stranger}{}", &text[..start], &text[start..]);
-        let Err(ConfigError::Invalid(invalid)) = check(&mutated) else { continue };
+        let Err(ConfigError::Invalid(invalid)) = check(&mutated) else {
+            continue;
+        };
         let help = |finding: &Finding| finding.help.strip_prefix("known here: ").map(str::to_owned);
         known.extend(invalid.findings.iter().filter_map(help));
     }
-    let words: std::collections::BTreeSet<&str> =
-        known.iter().flat_map(|help| help.split('`').skip(1).step_by(2)).collect();
+    let words: std::collections::BTreeSet<&str> = known
+        .iter()
+        .flat_map(|help| help.split('`').skip(1).step_by(2))
+        .collect();
     assert!(words.len() > 30, "{words:?}");
     // What this build leaves out or has not yet is explained when it comes.
     for word in words.iter().filter(|word| **word != "aws") {
-        assert!(SHIPPED.contains(&format!("{word}:")), "`{word}` is not explained");
+        assert!(
+            SHIPPED.contains(&format!("{word}:")),
+            "`{word}` is not explained"
+        );
     }
 }

@@ -27,9 +27,15 @@ models:
 #[test]
 fn each_documented_section_of_a_later_version_is_refused_by_name() {
     for (text, key) in [
-        ("policy:    { default: allow, files: [\"policies/*.yaml\"] }", "policy"),
+        (
+            "policy:    { default: allow, files: [\"policies/*.yaml\"] }",
+            "policy",
+        ),
         ("redaction: { strategy: full }", "redaction"),
-        ("audit:     { on_failure: block, sinks: [ { file: { path: audit.jsonl } } ] }", "audit"),
+        (
+            "audit:     { on_failure: block, sinks: [ { file: { path: audit.jsonl } } ] }",
+            "audit",
+        ),
         ("workspace: { roots: [\".\"] }", "workspace"),
         ("conversations:", "conversations"),
         ("telemetry: {}", "telemetry"),
@@ -38,9 +44,15 @@ fn each_documented_section_of_a_later_version_is_refused_by_name() {
         let problem = &error["problems"][0];
         assert_eq!(error["problems"].as_array().unwrap().len(), 1);
         assert_eq!(problem["file"], "/etc/keyward/config.yaml");
-        assert_eq!((&problem["line"], &problem["column"]), (&2.into(), &1.into()));
+        assert_eq!(
+            (&problem["line"], &problem["column"]),
+            (&2.into(), &1.into())
+        );
         assert_eq!(problem["path"], serde_json::json!([key]));
-        assert_eq!(problem["message"], format!("`{key}` is not in this version of Keyward"));
+        assert_eq!(
+            problem["message"],
+            format!("`{key}` is not in this version of Keyward")
+        );
         assert!(problem["help"].as_str().unwrap().starts_with("remove it"));
     }
     insta::assert_snapshot!(human("audit: { on_failure: block }\n"));
@@ -49,13 +61,34 @@ fn each_documented_section_of_a_later_version_is_refused_by_name() {
 #[test]
 fn settings_and_choices_of_a_later_version_are_refused_by_name() {
     for (text, said) in [
-        ("secrets: { names: { a: { ref: 'env:A', ttl: 5m } } }", "nothing is cached"),
-        ("secrets: { names: { a: { ref: 'env:A', ttl: often } } }", "expected a duration"),
-        ("secrets: { names: { a: { ref: 'env:A', negative_ttl: 5s } } }", "`negative_ttl` is not"),
-        ("secrets: { stale_if_error: 5s }", "`stale_if_error` is not in this version"),
-        ("models: { providers: { a: { protocol: anthropic } } }", "`anthropic` is not in this"),
-        ("models: { providers: { a: { protocol: openai-responses } } }", "`openai-responses` is"),
-        ("server: { http: { token_secret: t, tls: {} } }", "`tls` is not in this version"),
+        (
+            "secrets: { names: { a: { ref: 'env:A', ttl: 5m } } }",
+            "nothing is cached",
+        ),
+        (
+            "secrets: { names: { a: { ref: 'env:A', ttl: often } } }",
+            "expected a duration",
+        ),
+        (
+            "secrets: { names: { a: { ref: 'env:A', negative_ttl: 5s } } }",
+            "`negative_ttl` is not",
+        ),
+        (
+            "secrets: { stale_if_error: 5s }",
+            "`stale_if_error` is not in this version",
+        ),
+        (
+            "models: { providers: { a: { protocol: anthropic } } }",
+            "`anthropic` is not in this",
+        ),
+        (
+            "models: { providers: { a: { protocol: openai-responses } } }",
+            "`openai-responses` is",
+        ),
+        (
+            "server: { http: { token_secret: t, tls: {} } }",
+            "`tls` is not in this version",
+        ),
     ] {
         let findings = findings(text);
         assert_eq!(findings.len(), 1, "{findings:?}");

@@ -30,7 +30,7 @@ use self::{mapping::Mapping, report::PoolReport};
 use super::slots::Slots;
 
 /// How many pages are reserved.
-pub(super) const PAGES: usize = 16;
+pub(in crate::secrets::memory) const PAGES: usize = 16;
 
 /// How long a value waits for room before its call fails.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);

@@ -14,6 +14,8 @@ pub mod file;
 #[cfg(feature = "vault")]
 pub mod vault;
 
+#[cfg(any(feature = "vault", feature = "aws"))]
+mod endpoint;
 mod error;
 #[cfg(any(feature = "file", feature = "vault", feature = "aws"))]
 mod json_field;

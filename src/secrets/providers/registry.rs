@@ -62,6 +62,10 @@ registry! {
     env, "env", EnvSettings;
     /// Files: Docker and Kubernetes secrets, systemd credentials.
     file, "file", FileSettings;
+    /// HashiCorp Vault and OpenBao.
+    vault, "vault", VaultSettings;
+    /// AWS Secrets Manager.
+    aws, "aws", AwsSettings;
 }
 
 /// Settings that nobody will read, kept so that their presence can be refused with advice.
@@ -260,9 +264,9 @@ mod tests {
 
     #[test]
     fn a_misspelt_provider_is_refused_with_the_name_that_was_meant() {
-        let problems = try_build(&["flie"], &["sk-secret"], "{}").unwrap_err();
+        let problems = try_build(&["vualt"], &["sk-secret"], "{}").unwrap_err();
         assert_eq!(problems[0].path, ["secrets", "chain", "0"]);
-        assert_eq!(problems[0].help, "did you mean `file`?");
+        assert_eq!(problems[0].help, "did you mean `vault`?");
         assert_eq!(problems[1].path, ["secrets", "names", "x"]);
         assert!(
             !format!("{problems:?}").contains("sk-secret"),
@@ -280,6 +284,16 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "vault"))]
+    fn a_provider_left_out_of_the_build_is_refused_with_its_feature() {
+        let problems = try_build(&["vault"], &[], r#"{"vault": {"address": "x"}}"#).unwrap_err();
+        assert!(
+            problems[0].help.contains("--features vault"),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
     #[cfg(feature = "env")]
     fn variables_to_take_come_from_references_settings_and_the_table() {
         let settings: ProvidersSettings =
@@ -290,5 +304,18 @@ mod tests {
             assert!(names.contains(name), "{name} in {names:?}");
         }
         assert!(!names.contains("VAULT_TOKEN"), "vault is not configured");
+    }
+
+    #[test]
+    #[cfg(all(feature = "vault", feature = "aws"))]
+    fn a_store_in_use_has_the_variables_of_its_login_taken() {
+        let names = env_names(&["vault".to_owned()], &ProvidersSettings::default(), []);
+        assert!(
+            names.contains("VAULT_TOKEN") && names.contains("BAO_TOKEN"),
+            "{names:?}"
+        );
+        let reference: Reference = "aws:prod/openai".parse().unwrap();
+        let names = env_names(&[], &ProvidersSettings::default(), [&reference]);
+        assert!(names.contains("AWS_SECRET_ACCESS_KEY") && names.contains("AWS_SESSION_TOKEN"));
     }
 }

@@ -134,6 +134,9 @@ async fn many_tasks_share_a_pool_that_holds_few_of_their_values() {
 }
 
 proptest! {
+    // Each case looks at the whole pool after each step.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn what_is_held_is_intact_and_the_rest_is_zero(
         steps in prop::collection::vec((0_usize..3_000, any::<u8>(), any::<prop::sample::Index>(), any::<bool>()), 1..120)

@@ -1,1 +1,14 @@
-//! vault
+//! The secret provider `vault`: HashiCorp Vault and OpenBao.
+//!
+//! Requests are vaultrs' endpoint types, run through our own HTTP client (`wire`), because the
+//! stock one follows redirects, reads bodies without bound and puts them into errors. What an
+//! answer means is decided in `answer` alone; what we are logged in as, in `session`.
+
+mod answer;
+mod config;
+mod place;
+mod provider;
+mod session;
+mod wire;
+
+pub use config::{AppRoleSettings, AuthSettings, KvSettings, KvVersion, VaultSettings};

@@ -1,0 +1,282 @@
+//! The provider itself: one fetch from login to value, within one deadline.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use rustify::{
+    endpoint::Endpoint,
+    enums::{RequestMethod, RequestType, ResponseType},
+};
+use vaultrs::api::{kv1, kv2};
+
+use super::{
+    answer::{self, Reading},
+    config::{KvSettings, KvVersion},
+    place::{Place, validate},
+    session::{Session, Token},
+    wire::{Answer, Caller},
+};
+use crate::secrets::{
+    Reference, SecretName,
+    providers::{
+        ErrorKind, Fetch, Found, Lookup, OnError, Presence, ProviderError, SecretProvider,
+        template::Template, value,
+    },
+};
+
+/// Keys in Vault or OpenBao.
+pub(super) struct VaultProvider {
+    session: Arc<Session>,
+    lookup: Option<Template>,
+    kv: KvSettings,
+    timeout: Duration,
+    on_error: OnError,
+    /// What `auto` has learnt, by namespace and mount; as many as references name.
+    learnt: Mutex<HashMap<(String, String), KvVersion>>,
+}
+
+impl VaultProvider {
+    pub(super) fn new(
+        session: Arc<Session>,
+        lookup: Option<Template>,
+        kv: KvSettings,
+        timeout: Duration,
+        on_error: OnError,
+    ) -> Self {
+        Self {
+            session,
+            lookup,
+            kv,
+            timeout,
+            on_error,
+            learnt: Mutex::default(),
+        }
+    }
+
+    async fn look_up(&self, fetch: Fetch<'_>) -> Result<Lookup, ProviderError> {
+        let place = Place::of(fetch.reference)
+            .map_err(|detail| ProviderError::new(ErrorKind::Misconfigured, detail))?;
+        let namespace = place.namespace.or(self.session.namespace.as_deref());
+        let about = self.about(&place, namespace);
+        let mut token = self.session.token().await?;
+        let mut is_second_try = false;
+        loop {
+            let (kv, answer) = self.read(&place, namespace, &token).await?;
+            let outcome = match answer::read(&answer, kv, &place, &about) {
+                // Once: a second 403 is the policy's word.
+                Ok(Reading::Denied) if !is_second_try => {
+                    match self.session.replace(&token).await? {
+                        Some(newer) => {
+                            (token, is_second_try) = (newer, true);
+                            continue;
+                        }
+                        None => Err(denied(&about)),
+                    }
+                }
+                Ok(Reading::Denied) => Err(denied(&about)),
+                Ok(Reading::Miss) => {
+                    if kv == KvVersion::V2 && place.path.starts_with("data/") {
+                        tracing::warn!("{about}: not found; a reference leaves KV's `data/` out");
+                    }
+                    Ok(Lookup::Miss)
+                }
+                Ok(Reading::Value {
+                    text,
+                    version,
+                    created_at,
+                }) => {
+                    value::check(text.as_bytes(), &format!("{about}: the field"))?;
+                    let stored = fetch.pool.store(text.as_bytes()).await;
+                    let value = stored.map_err(|full| {
+                        ProviderError::new(ErrorKind::PoolFull, full.to_string())
+                    })?;
+                    Ok(Lookup::Found(Found {
+                        value: Arc::new(value),
+                        version,
+                        created_at,
+                    }))
+                }
+                Err(error) => Err(error),
+            };
+            if outcome
+                .as_ref()
+                .is_err_and(|error| error.kind == ErrorKind::Misconfigured)
+            {
+                // The mount may have been made anew since `auto` learnt its version.
+                self.forget(&place, namespace);
+            }
+            return outcome;
+        }
+    }
+
+    async fn read(
+        &self,
+        place: &Place<'_>,
+        namespace: Option<&str>,
+        token: &Arc<Token>,
+    ) -> Result<(KvVersion, Answer), ProviderError> {
+        let caller = Caller {
+            token: Some(token.as_bytes()),
+            namespace,
+        };
+        let (mount, path) = (place.mount.to_owned(), place.path.to_owned());
+        let wire = &self.session.wire;
+        match self.kv_version(place, namespace, caller).await? {
+            KvVersion::V1 if place.version.is_some() => Err(ProviderError::new(
+                ErrorKind::Misconfigured,
+                format!(
+                    "{}: `?version=` is for KV version 2, and this mount is version 1",
+                    self.about(place, namespace)
+                ),
+            )),
+            KvVersion::V1 => {
+                let request = kv1::requests::GetSecretRequest { mount, path };
+                Ok((KvVersion::V1, wire.ask(request, caller).await?))
+            }
+            KvVersion::V2 | KvVersion::Auto => {
+                let version = place.version;
+                let request = kv2::requests::ReadSecretRequest {
+                    mount,
+                    path,
+                    version,
+                };
+                Ok((KvVersion::V2, wire.ask(request, caller).await?))
+            }
+        }
+    }
+
+    /// The version of KV to ask as; [`KvVersion::Auto`] if Vault would not tell. Reading as version
+    /// 2 then shows why: no such mount, or no permission.
+    async fn kv_version(
+        &self,
+        place: &Place<'_>,
+        namespace: Option<&str>,
+        caller: Caller<'_>,
+    ) -> Result<KvVersion, ProviderError> {
+        let set = self.kv.of(place.mount);
+        if set != KvVersion::Auto {
+            return Ok(set);
+        }
+        let key = learnt_key(place, namespace);
+        if let Some(known) = self.learnt().get(&key) {
+            return Ok(*known);
+        }
+        let answer = self
+            .session
+            .wire
+            .ask(DescribeMount { mount: place.mount }, caller)
+            .await?;
+        match answer::kv_version(&answer) {
+            Some(version) => {
+                self.learnt().insert(key, version);
+                Ok(version)
+            }
+            None if matches!(answer.status, 200 | 403 | 404) => Ok(KvVersion::Auto),
+            None => Err(answer::failure(&answer, &self.about(place, namespace))),
+        }
+    }
+
+    fn forget(&self, place: &Place<'_>, namespace: Option<&str>) {
+        self.learnt().remove(&learnt_key(place, namespace));
+    }
+
+    /// Never held across an await.
+    fn learnt(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), KvVersion>> {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn about(&self, place: &Place<'_>, namespace: Option<&str>) -> String {
+        let (mount, path) = (place.mount, place.path);
+        let address = self.session.wire.address();
+        match namespace {
+            Some(namespace) => {
+                format!(
+                    "Vault at {address}, namespace `{namespace}`, mount `{mount}`, path `{path}`"
+                )
+            }
+            None => format!("Vault at {address}, mount `{mount}`, path `{path}`"),
+        }
+    }
+}
+
+fn learnt_key(place: &Place<'_>, namespace: Option<&str>) -> (String, String) {
+    (
+        namespace.unwrap_or_default().to_owned(),
+        place.mount.to_owned(),
+    )
+}
+
+fn denied(about: &str) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::Forbidden,
+        format!("{about}: the token's policies do not allow this read (or there is no such mount)"),
+    )
+}
+
+impl SecretProvider for VaultProvider {
+    fn name(&self) -> &'static str {
+        "vault"
+    }
+
+    fn locate(&self, name: &SecretName) -> Option<Reference> {
+        self.lookup.as_ref()?.locate(name)
+    }
+
+    fn validate(&self, reference: &Reference) -> Result<(), String> {
+        validate(reference)
+    }
+
+    fn presence(&self, _: &Reference) -> Presence {
+        Presence::Unknown
+    }
+
+    fn fetch<'a>(&'a self, fetch: Fetch<'a>) -> BoxFuture<'a, Result<Lookup, ProviderError>> {
+        Box::pin(async move {
+            let within = tokio::time::timeout(self.timeout, self.look_up(fetch)).await;
+            within.unwrap_or_else(|_| {
+                Err(ProviderError::new(
+                    ErrorKind::TimedOut,
+                    format!(
+                        "Vault at {} did not answer within `timeout`, {:?}",
+                        self.session.wire.address(),
+                        self.timeout
+                    ),
+                ))
+            })
+        })
+    }
+
+    fn on_error(&self) -> OnError {
+        self.on_error
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.session.close())
+    }
+}
+
+/// `GET sys/internal/ui/mounts/{mount}`, which tells any token with a right below a mount what the
+/// mount is. vaultrs has no type for it.
+struct DescribeMount<'a> {
+    mount: &'a str,
+}
+
+#[async_trait]
+impl Endpoint for DescribeMount<'_> {
+    type Response = ();
+    const REQUEST_BODY_TYPE: RequestType = RequestType::JSON;
+    const RESPONSE_BODY_TYPE: ResponseType = ResponseType::JSON;
+
+    fn path(&self) -> String {
+        format!("sys/internal/ui/mounts/{}", self.mount)
+    }
+
+    fn method(&self) -> RequestMethod {
+        RequestMethod::GET
+    }
+}

@@ -1,0 +1,298 @@
+//! The way to Vault: one HTTP client, one request at a time, one bounded and wiped buffer for the
+//! answer.
+//!
+//! rustify runs vaultrs' endpoints through [`Wire`] instead of its stock client. Its errors hold
+//! whole response bodies and it logs each one, so no error of ours ever passes through it: a
+//! failed exchange travels as an extension of an empty response. The client is built at the first
+//! request, never at load, because building one reads certificate files.
+
+use std::{path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use http::{HeaderValue, Request, Response, Uri};
+use reqwest::{Certificate, redirect};
+use rustify::{
+    endpoint::{Endpoint as RustifyEndpoint, MiddleWare},
+    errors::ClientError,
+};
+use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
+
+use crate::secrets::providers::{
+    ErrorKind, ProviderError,
+    endpoint::{Endpoint, tls_failure},
+};
+
+/// The longest answer that is read.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+/// The longest bundle of authorities that is read.
+const MAX_CA_BYTES: u64 = 4 * 1024 * 1024;
+
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// What Vault answered, whatever the status.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// In whose name a request is made.
+#[derive(Clone, Copy)]
+pub(super) struct Caller<'a> {
+    pub(super) token: Option<&'a [u8]>,
+    pub(super) namespace: Option<&'a str>,
+}
+
+/// The way to one Vault.
+pub(super) struct Wire {
+    endpoint: Endpoint,
+    ca_file: Option<PathBuf>,
+    client: OnceCell<reqwest::Client>,
+}
+
+impl Wire {
+    pub(super) fn new(endpoint: Endpoint, ca_file: Option<PathBuf>) -> Self {
+        Self {
+            endpoint,
+            ca_file,
+            client: OnceCell::new(),
+        }
+    }
+
+    /// Vault's address, for error messages.
+    pub(super) fn address(&self) -> &str {
+        &self.endpoint.address
+    }
+
+    /// Makes one request.
+    ///
+    /// # Errors
+    /// Only if there is no whole answer; a refusal is an [`Answer`].
+    pub(super) async fn ask<E: RustifyEndpoint>(
+        &self,
+        endpoint: E,
+        caller: Caller<'_>,
+    ) -> Result<Answer, ProviderError> {
+        let dress = Dress {
+            caller,
+            address: &self.endpoint.address,
+        };
+        // rustify's own error is dropped unseen.
+        let answered = endpoint
+            .with_middleware(&dress)
+            .exec(self)
+            .await
+            .map_err(|_| {
+                let detail = format!(
+                    "the request to Vault at {} could not be made",
+                    self.address()
+                );
+                ProviderError::new(ErrorKind::Misconfigured, detail)
+            })?;
+        let (mut parts, body) = answered.response.into_parts();
+        let body = Zeroizing::new(body);
+        match parts.extensions.remove::<ProviderError>() {
+            Some(error) => Err(error),
+            None => Ok(Answer {
+                status: parts.status.as_u16(),
+                body,
+            }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, ProviderError> {
+        let client = self.client.get_or_try_init(|| self.build()).await?;
+        let request = reqwest::Request::try_from(request).map_err(|error| self.failed(&error))?;
+        let mut response = client
+            .execute(request)
+            .await
+            .map_err(|error| self.failed(&error))?;
+        let too_long = || {
+            let detail = format!(
+                "Vault at {} answers with over {MAX_BODY_BYTES} bytes",
+                self.address()
+            );
+            ProviderError::new(ErrorKind::Malformed, detail)
+        };
+        let announced =
+            usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(usize::MAX);
+        if announced > MAX_BODY_BYTES {
+            return Err(too_long());
+        }
+        let mut body = Zeroizing::new(Vec::with_capacity(announced.max(4096)));
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.failed(&error))?
+        {
+            let length = body.len() + chunk.len();
+            if length > MAX_BODY_BYTES {
+                return Err(too_long());
+            }
+            if length > body.capacity() {
+                // By hand: a vector that grows by itself leaves its old bytes behind.
+                let mut larger = Zeroizing::new(Vec::with_capacity(length * 2));
+                larger.extend_from_slice(&body);
+                body = larger;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut whole = Response::new(std::mem::take(&mut *body));
+        *whole.status_mut() = response.status();
+        Ok(whole)
+    }
+
+    async fn build(&self) -> Result<reqwest::Client, ProviderError> {
+        let mut builder = reqwest::Client::builder()
+            // HTTP/2 would gain nothing on a connection used once, and keeps compressed headers.
+            .http1_only()
+            .pool_max_idle_per_host(0)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT)
+            .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")));
+        if self.endpoint.is_loopback || !self.endpoint.is_https {
+            builder = builder.no_proxy();
+        }
+        if !self.endpoint.is_https {
+            // No roots: a machine without certificate files must still reach its own loopback.
+            builder = builder.tls_certs_only([]);
+        } else if let Some(path) = &self.ca_file {
+            builder = builder.tls_certs_only(authorities(path).await?);
+        }
+        // Building reads the system's roots, which takes tens of milliseconds the first time.
+        let built = tokio::task::spawn_blocking(move || builder.build()).await;
+        built.ok().and_then(Result::ok).ok_or_else(|| {
+            ProviderError::new(
+                ErrorKind::Tls,
+                "no HTTPS client could be made: has this machine certificate authorities? If not, \
+                 set `secrets.providers.vault.ca_file`",
+            )
+        })
+    }
+
+    /// A failed exchange, in our words: an error of the HTTP stack may quote what it read.
+    fn failed(&self, error: &reqwest::Error) -> ProviderError {
+        let address = self.address();
+        if let Some(what) = tls_failure(error) {
+            let roots = match &self.ca_file {
+                Some(path) => format!("the authorities are those in {}", path.display()),
+                None => "the authorities are the system's; `ca_file` replaces them".to_owned(),
+            };
+            return ProviderError::new(
+                ErrorKind::Tls,
+                format!("Vault at {address}: {what}; {roots}"),
+            );
+        }
+        let (kind, what) = if error.is_timeout() {
+            (ErrorKind::TimedOut, "does not answer in time")
+        } else if error.is_connect() {
+            (
+                ErrorKind::Unreachable,
+                "cannot be reached; is the address right, is it running?",
+            )
+        } else if error.is_builder() {
+            (
+                ErrorKind::Misconfigured,
+                "could not be asked: the request is not valid",
+            )
+        } else {
+            (ErrorKind::Unreachable, "broke the connection off")
+        };
+        ProviderError::new(kind, format!("Vault at {address} {what}"))
+    }
+}
+
+async fn authorities(path: &PathBuf) -> Result<Vec<Certificate>, ProviderError> {
+    let refused = |what: &str| {
+        let detail = format!(
+            "`secrets.providers.vault.ca_file`, {}, {what}",
+            path.display()
+        );
+        Err(ProviderError::new(ErrorKind::Misconfigured, detail))
+    };
+    match tokio::fs::metadata(path).await {
+        Ok(found) if found.is_file() && found.len() <= MAX_CA_BYTES => {}
+        Ok(_) => return refused("is not a PEM file"),
+        Err(_) => return refused("cannot be read"),
+    }
+    let Ok(pem) = tokio::fs::read(path).await else {
+        return refused("cannot be read");
+    };
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => refused("has no certificate in it"),
+    }
+}
+
+#[async_trait]
+impl rustify::client::Client for Wire {
+    async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, ClientError> {
+        Ok(self.exchange(request).await.unwrap_or_else(|error| {
+            let mut carrier = Response::new(Vec::new());
+            carrier.extensions_mut().insert(error);
+            carrier
+        }))
+    }
+
+    fn base(&self) -> &str {
+        &self.endpoint.address
+    }
+
+    /// Without rustify's own checks, which would copy the body of every refusal into an error.
+    async fn execute(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, ClientError> {
+        self.send(request).await
+    }
+}
+
+/// What every request wears: the API's version, the token and the namespace. vaultrs' own
+/// middleware wants the token as a `String`; this one copies it from locked memory into the header
+/// and nowhere else.
+struct Dress<'a> {
+    caller: Caller<'a>,
+    address: &'a str,
+}
+
+impl MiddleWare for Dress<'_> {
+    fn request<E: RustifyEndpoint>(
+        &self,
+        _: &E,
+        request: &mut Request<Vec<u8>>,
+    ) -> Result<(), ClientError> {
+        let written = request.uri().to_string();
+        let below = written.strip_prefix(self.address).unwrap_or(&written);
+        // Some of vaultrs' paths begin with a slash, some do not, one with a tab.
+        let below = below.trim_start_matches('/');
+        *request.uri_mut() = format!("{}/v1/{below}", self.address)
+            .parse::<Uri>()
+            .map_err(|source| ClientError::UrlBuildError { source })?;
+        let headers = request.headers_mut();
+        headers.insert("x-vault-request", HeaderValue::from_static("true"));
+        let invalid = || ClientError::GenericError {
+            source: std::fmt::Error.into(),
+        };
+        if let Some(token) = self.caller.token {
+            let mut token = HeaderValue::from_bytes(token).map_err(|_| invalid())?;
+            token.set_sensitive(true);
+            headers.insert("x-vault-token", token);
+        }
+        if let Some(namespace) = self.caller.namespace {
+            let namespace = HeaderValue::from_str(namespace).map_err(|_| invalid())?;
+            headers.insert("x-vault-namespace", namespace);
+        }
+        Ok(())
+    }
+
+    fn response<E: RustifyEndpoint>(
+        &self,
+        _: &E,
+        _: &mut Response<Vec<u8>>,
+    ) -> Result<(), ClientError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,384 @@
+//! A stand-in for an AI vendor's chat/completions API, strict about its dialect, that tells which
+//! key it was shown.
+//!
+//! It is ours and not a public mock, because it must hold answers, notice that it was left, echo
+//! keys where no vendor should, and refuse what the other dialect would take.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::{
+    arrivals::Arrivals,
+    tls::{Authority, HttpServer, HttpsServer, Protocol},
+};
+
+/// The model that both dialects know.
+pub const MODEL: &str = "stand-in";
+/// A model whose temperature is fixed.
+pub const FIXED_TEMPERATURE_MODEL: &str = "stand-in-fixed";
+/// What it answers unless told otherwise.
+pub const ANSWER: &str = "The stand-in answers: pong.";
+
+/// Whose dialect it speaks, and refuses every other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI's own: `max_completion_tokens`, `stream_options`, a key.
+    OpenAi,
+    /// Ollama's and its like: `max_tokens`, no `stream_options`, plain JSON although a stream was
+    /// asked for, no key.
+    Ollama,
+}
+
+/// One request that arrived.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The path asked for.
+    pub path: String,
+    /// Header names in lower case, with their values.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Value,
+}
+
+impl Seen {
+    /// The bearer token.
+    pub fn key(&self) -> Option<&str> {
+        self.headers.get("authorization")?.strip_prefix("Bearer ")
+    }
+}
+
+type Script = Box<dyn Fn(&Seen) -> Option<Response> + Send + Sync>;
+
+/// A running stand-in, ended when dropped.
+pub struct Upstream {
+    server: Server,
+    shared: Arc<Shared>,
+}
+
+enum Server {
+    Plain(HttpServer),
+    Tls(HttpsServer),
+}
+
+struct Shared {
+    dialect: Dialect,
+    /// The one key that is taken; `None` takes requests without a key only.
+    key: Option<String>,
+    seen: Arrivals<Seen>,
+    abandoned: Arrivals<()>,
+    held: watch::Sender<bool>,
+    script: Mutex<Option<Script>>,
+}
+
+impl Upstream {
+    /// Plain HTTP on loopback; takes exactly `key`, or exactly none.
+    pub fn start(dialect: Dialect, key: Option<&str>) -> Self {
+        let (router, shared) = Shared::router(dialect, key);
+        Self {
+            server: Server::Plain(HttpServer::start(router)),
+            shared,
+        }
+    }
+
+    /// The same over TLS with a certificate of `authority`.
+    pub fn start_tls(
+        authority: &Authority,
+        protocol: Protocol,
+        dialect: Dialect,
+        key: Option<&str>,
+    ) -> Self {
+        let (router, shared) = Shared::router(dialect, key);
+        Self {
+            server: Server::Tls(HttpsServer::start(authority, protocol, router)),
+            shared,
+        }
+    }
+
+    /// What a configuration writes as `base_url`.
+    pub fn base_url(&self) -> String {
+        let url = match &self.server {
+            Server::Plain(server) => server.url(),
+            Server::Tls(server) => server.url(),
+        };
+        format!("{url}/v1")
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        match &self.server {
+            Server::Plain(server) => server.address(),
+            Server::Tls(server) => server.address(),
+        }
+    }
+
+    /// What has arrived.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.seen.all()
+    }
+
+    /// The keys it was shown, in order; `None` where there was none.
+    pub fn keys(&self) -> Vec<Option<String>> {
+        self.seen()
+            .iter()
+            .map(|seen| seen.key().map(str::to_owned))
+            .collect()
+    }
+
+    /// Waits until `number` requests have arrived.
+    #[track_caller]
+    pub fn wait_for_requests(&self, number: usize) {
+        self.shared.seen.wait_for(number, |_| true);
+    }
+
+    /// Holds every answer from now on, until released.
+    pub fn hold(&self) {
+        self.shared.held.send_replace(true);
+    }
+
+    /// Lets held answers go.
+    pub fn release(&self) {
+        self.shared.held.send_replace(false);
+    }
+
+    /// Waits until `number` clients have gone away from a held answer.
+    #[track_caller]
+    pub fn wait_for_abandoned(&self, number: usize) {
+        self.shared.abandoned.wait_for(number, |()| true);
+    }
+
+    /// Answers as `script` says where it says something; the key is not asked for then.
+    pub fn script(&self, script: impl Fn(&Seen) -> Option<Response> + Send + Sync + 'static) {
+        *self.shared.script.lock().unwrap() = Some(Box::new(script));
+    }
+}
+
+impl Shared {
+    fn router(dialect: Dialect, key: Option<&str>) -> (Router, Arc<Self>) {
+        let shared = Arc::new(Self {
+            dialect,
+            key: key.map(str::to_owned),
+            seen: Arrivals::default(),
+            abandoned: Arrivals::default(),
+            held: watch::Sender::new(false),
+            script: Mutex::new(None),
+        });
+        let router = Router::new()
+            .route("/v1/chat/completions", post(answer))
+            .fallback(answer);
+        (router.with_state(Arc::clone(&shared)), shared)
+    }
+
+    /// What is wrong with a request, as the vendor would say it.
+    fn refuse(&self, seen: &Seen) -> Option<Response> {
+        if seen.key() != self.key.as_deref() {
+            // A real vendor quotes part of the key; this one is worse and quotes all of it.
+            let shown = seen.key().unwrap_or("none");
+            let message = format!("Incorrect API key provided: {shown}");
+            return Some(refusal(
+                StatusCode::UNAUTHORIZED,
+                "invalid_api_key",
+                &message,
+            ));
+        }
+        if seen.path != "/v1/chat/completions" {
+            return Some(refusal(StatusCode::NOT_FOUND, "not_found", "no such path"));
+        }
+        let model = seen.body["model"].as_str().unwrap_or_default();
+        if model != MODEL && model != FIXED_TEMPERATURE_MODEL {
+            return Some(refusal(
+                StatusCode::NOT_FOUND,
+                "model_not_found",
+                "no such model",
+            ));
+        }
+        if model == FIXED_TEMPERATURE_MODEL && seen.body.get("temperature").is_some() {
+            let message = "Only the default temperature is supported with this model.";
+            return Some(refusal(
+                StatusCode::BAD_REQUEST,
+                "unsupported_value",
+                message,
+            ));
+        }
+        let known: &[&str] = match self.dialect {
+            Dialect::OpenAi => &[
+                "model",
+                "messages",
+                "stream",
+                "stream_options",
+                "temperature",
+                "max_completion_tokens",
+            ],
+            Dialect::Ollama => &["model", "messages", "stream", "temperature", "max_tokens"],
+        };
+        let fields = seen
+            .body
+            .as_object()
+            .into_iter()
+            .flat_map(|fields| fields.iter());
+        for (name, value) in fields {
+            if !known.contains(&name.as_str()) || value.is_null() {
+                let message = format!("Unsupported parameter: '{name}'");
+                return Some(refusal(
+                    StatusCode::BAD_REQUEST,
+                    "unsupported_parameter",
+                    &message,
+                ));
+            }
+        }
+        None
+    }
+}
+
+/// Counts a held answer whose client went away: hyper drops the handler then.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    ended: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.shared.abandoned.push(());
+        }
+    }
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 16 << 20)
+        .await
+        .unwrap_or_default();
+    let header = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
+        (
+            name.to_string(),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        )
+    };
+    let seen = Seen {
+        path: parts.uri.path().to_owned(),
+        headers: parts.headers.iter().map(header).collect(),
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+    };
+    shared.seen.push(seen.clone());
+    {
+        let mut waiting = Waiting {
+            shared: &shared,
+            ended: false,
+        };
+        let mut held = shared.held.subscribe();
+        let _ = held.wait_for(|held| !held).await;
+        waiting.ended = true;
+    }
+    let scripted = shared
+        .script
+        .lock()
+        .unwrap()
+        .as_ref()
+        .and_then(|script| script(&seen));
+    if let Some(response) = scripted {
+        return response;
+    }
+    match shared.refuse(&seen) {
+        Some(refusal) => refusal,
+        None if shared.dialect == Dialect::OpenAi && seen.body["stream"] == true => {
+            let usage = seen.body["stream_options"]["include_usage"] == true;
+            event_stream(&events(ANSWER, usage))
+        }
+        None => json_answer(StatusCode::OK, &completion(ANSWER)),
+    }
+}
+
+/// A vendor's error.
+pub fn refusal(status: StatusCode, code: &str, message: &str) -> Response {
+    let kind = if status == StatusCode::UNAUTHORIZED {
+        "auth"
+    } else {
+        "invalid_request_error"
+    };
+    let error = json!({ "error": { "message": message, "type": kind, "code": code } });
+    json_answer(status, &error)
+}
+
+/// JSON, as the vendor would send it.
+pub fn json_answer(status: StatusCode, body: &Value) -> Response {
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json")],
+        body.to_string(),
+    )
+        .into_response()
+}
+
+/// An answer in one piece.
+pub fn completion(text: &str) -> Value {
+    json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": MODEL,
+        "choices": [{
+            "index": 0, "finish_reason": "stop",
+            "message": { "role": "assistant", "content": text },
+        }],
+        "usage": { "prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12 },
+    })
+}
+
+/// The same as an event stream, a word an event.
+pub fn events(text: &str, usage: bool) -> String {
+    let event = |choices: Value, usage: Value| {
+        let mut event = json!({
+            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": MODEL,
+            "choices": choices,
+        });
+        if !usage.is_null() {
+            event["usage"] = usage;
+        }
+        format!("data: {event}\n\n")
+    };
+    let choice = |delta: Value, finish: Value| {
+        event(
+            json!([{ "index": 0, "delta": delta, "finish_reason": finish }]),
+            Value::Null,
+        )
+    };
+    let mut stream = choice(json!({ "role": "assistant", "content": "" }), Value::Null);
+    for word in text.split_inclusive(' ') {
+        stream += &choice(json!({ "content": word }), Value::Null);
+    }
+    stream += &choice(json!({}), json!("stop"));
+    if usage {
+        let counted = json!({ "prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12 });
+        stream += &event(json!([]), counted);
+    }
+    stream + "data: [DONE]\n\n"
+}
+
+/// A response that carries an event stream.
+pub fn event_stream(events: &str) -> Response {
+    (
+        [(header::CONTENT_TYPE, "text/event-stream")],
+        events.to_owned(),
+    )
+        .into_response()
+}
+
+/// A body that arrives byte by byte.
+pub fn bytewise(text: &str) -> Body {
+    let bytes: Vec<Bytes> = text.bytes().map(|byte| Bytes::from(vec![byte])).collect();
+    Body::from_stream(stream::iter(
+        bytes.into_iter().map(Ok::<_, std::convert::Infallible>),
+    ))
+}
