@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     Overrides,
     find::{self, Unreadable},
-    later,
+    later, pasted,
     report::{ConfigError, Finding, Invalid},
     shape,
     tree::{self, Parsed},
@@ -104,9 +104,14 @@ pub fn parse(
         None if !parsed.complete => None,
         None => Some(Document::default()),
         Some(root) => {
-            findings.extend(later::refuse_ttl(root));
+            let pasted = pasted::refuse(root);
             let (document, misfits) = shape::settle::<Document>(root);
-            findings.extend(misfits);
+            // Of one place, that a key stands there is the more urgent thing to say.
+            let misfits = later::refuse_ttl(root).into_iter().chain(misfits);
+            findings.extend(
+                misfits.filter(|misfit| !pasted.iter().any(|key| key.is_at_place_of(misfit))),
+            );
+            findings.extend(pasted);
             document
         }
     };

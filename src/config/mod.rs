@@ -11,6 +11,7 @@ mod load;
 mod mask;
 mod names;
 mod overrides;
+mod pasted;
 mod report;
 mod shape;
 mod syntax;

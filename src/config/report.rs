@@ -120,6 +120,11 @@ impl Finding {
         Self { span, ..finding }
     }
 
+    /// Whether both are about one place.
+    pub(super) fn is_at_place_of(&self, other: &Self) -> bool {
+        self.span == other.span
+    }
+
     /// The same, about the key at `path`.
     pub(super) fn on(self, path: Vec<String>) -> Self {
         Self { path, ..self }

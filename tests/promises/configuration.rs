@@ -96,10 +96,27 @@ fn a_file_that_others_may_write_is_refused_by_every_command() {
 }
 
 #[test]
+fn a_key_that_passes_for_a_name_is_refused() {
+    for text in [
+        format!("secrets: {{ names: {{ {KEY}: {{ ref: 'env:A' }} }} }}\n"),
+        format!("models: {{ providers: {{ openai: {{ models: [{KEY}] }} }} }}\n"),
+        format!("models: {{ providers: {{ {KEY}: {{ preset: openai }} }} }}\n"),
+        format!("server: {{ http: {{ token_secret: {KEY} }} }}\n"),
+    ] {
+        let ended = Setup::with_config(&text).run(&["check"]);
+        assert_eq!(ended.status.code(), Some(1), "{text}{ended:?}");
+        assert!(ended.stderr.contains("looks like a key"), "{ended:?}");
+        assert_hidden(&ended, &text);
+    }
+}
+
+#[test]
 fn check_ends_with_0_1_or_2() {
     assert_eq!(Setup::bare().run(&["check"]).status.code(), Some(0));
     let shipped = Setup::with_config(SHIPPED).run(&["check"]);
     assert_eq!(shipped.status.code(), Some(0), "{shipped:?}");
+    let examples = Setup::with_config(&examples()).run(&["check"]);
+    assert_eq!(examples.status.code(), Some(0), "{examples:?}");
     let invalid = Setup::with_config("audit: {}\n").run(&["check", "--json"]);
     assert_eq!(invalid.status.code(), Some(1), "{invalid:?}");
     let problem = &json(&invalid)["problems"][0];
@@ -121,11 +138,7 @@ fn without_a_terminal_there_are_no_colours() {
 
 #[test]
 fn a_key_at_any_value_of_the_default_configuration_is_in_no_output() {
-    let examples: String = SHIPPED
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("##"))
-        .map(|line| format!("{}\n", line.replacen("# ", "", 1)))
-        .collect();
+    let examples = examples();
     let mut refused = 0;
     for text in [SHIPPED, &examples] {
         let lines: Vec<&str> = text.lines().collect();
@@ -147,6 +160,15 @@ fn a_key_at_any_value_of_the_default_configuration_is_in_no_output() {
         }
     }
     assert!(refused > 100, "only {refused} were refused");
+}
+
+/// The shipped file with its examples in force.
+fn examples() -> String {
+    SHIPPED
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("##"))
+        .map(|line| format!("{}\n", line.replacen("# ", "", 1)))
+        .collect()
 }
 
 /// Start and length of each word of a line, key or value.

@@ -143,7 +143,8 @@ fn every_mistake_beside_every_line_hides_the_key() {
 
 #[test]
 fn a_room_that_repeats_a_value_leaks_nothing() {
-    let canary = CANARIES[0];
+    // No key's shape, so that it passes for a name.
+    let canary = "Hidden/Word-Q7xZ41vW";
     let text = format!(
         "models:\n  default: auto\nsecrets:\n  names:\n    {canary}: {{ref: 'env:{canary}'}}\n"
     );

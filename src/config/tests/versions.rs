@@ -9,9 +9,15 @@ fn the_documented_surface_of_this_version_loads() {
 server:
   http: { listen: "127.0.0.1:8787", path: /mcp, token_secret: http-token, allowed_hosts: [] }
 secrets:
-  chain: [env]
+  chain: [env, vault]
   providers:
     env:   { names: { openai: OPENAI_API_KEY } }
+    vault:
+      address: https://vault.example:8200
+      namespace: team-a
+      ca_file: ca.pem
+      auth: { approle: { role_id: 5c1, secret_id_file: /run/secrets/secret_id } }
+      lookup: "secret/ai/{name}#api_key"
   names:
     openai: { ref: "vault:secret/ai/openai#api_key", ttl: 0s }
     backup: { refs: ["env:BACKUP_KEY", "aws:prod/backup#api_key"] }
@@ -84,6 +90,14 @@ fn settings_and_choices_of_a_later_version_are_refused_by_name() {
         (
             "models: { providers: { a: { protocol: openai-responses } } }",
             "`openai-responses` is",
+        ),
+        (
+            "secrets: { providers: { vault: { auth: { kubernetes: { role: r } } } } }",
+            "`kubernetes` is not in this version",
+        ),
+        (
+            "secrets: { providers: { vault: { auth: jwt } } }",
+            "`jwt` is not in this version",
         ),
         (
             "server: { http: { token_secret: t, tls: {} } }",
