@@ -116,3 +116,46 @@ fn an_official_client_whose_key_is_wrong_is_told_so_without_the_key() {
     let report = python::over_stdio(&setup, Mode::Auto, &[("listmodels", json!({}))]);
     assert_eq!(report["calls"][0]["result"]["isError"], false, "{report}");
 }
+
+#[test]
+fn http_answers_413_to_what_is_too_large_and_403_to_another_site() {
+    let upstream = Upstream::start(Dialect::OpenAi, Some(KEY));
+    let server = arrangement::over_http(&upstream).serve_http();
+    let bearer = format!("Bearer {}", arrangement::TOKEN);
+    let ask = |body: &str| {
+        Request::new("POST", format!("{}/mcp", server.url))
+            .header("Content-Type", "application/json")
+            .header("Accept", "application/json, text/event-stream")
+            .header("Authorization", &bearer)
+            .body(body)
+    };
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let large = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#,
+        "x".repeat(8 << 20)
+    );
+    assert_eq!(ask(&large).send().unwrap().status, 413);
+    let elsewhere = ask(ping).header("Origin", "https://site.example");
+    assert_eq!(elsewhere.send().unwrap().status, 403);
+    assert_eq!(
+        ask(ping)
+            .header("Host", "site.example")
+            .send()
+            .unwrap()
+            .status,
+        403
+    );
+    // The next client is served as before.
+    assert_eq!(
+        Request::new("GET", format!("{}/healthz", server.url))
+            .send()
+            .unwrap()
+            .status,
+        200
+    );
+    let token_file = server.setup.folder().join("token");
+    let call = ("chat", json!({ "prompt": "ping" }));
+    let url = format!("{}/mcp", server.url);
+    let report = python::over_http(&url, &token_file, Mode::Auto, &[call]);
+    assert_chatted(&report, "2026-07-28", &upstream);
+}

@@ -61,8 +61,13 @@ impl Request {
     }
 
     /// Sends this JSON.
-    pub fn json(mut self, body: &Value) -> Self {
-        self.body = Some(body.to_string());
+    pub fn json(self, body: &Value) -> Self {
+        self.body(&body.to_string())
+    }
+
+    /// Sends this text.
+    pub fn body(mut self, body: &str) -> Self {
+        self.body = Some(body.to_owned());
         self
     }
 
