@@ -106,7 +106,8 @@ pub(super) fn tls_failure(error: &(dyn Error + 'static)) -> Option<&'static str>
 fn tls_words(error: &rustls::Error) -> &'static str {
     use rustls::{CertificateError as C, Error as E};
     match error {
-        E::InvalidCertificate(C::UnknownIssuer) => {
+        // A bad signature: an authority of the same name, made anew.
+        E::InvalidCertificate(C::UnknownIssuer | C::BadSignature) => {
             "its certificate is not signed by an authority that is trusted here"
         }
         E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => {

@@ -64,6 +64,8 @@ registry! {
     file, "file", FileSettings;
     /// HashiCorp Vault and OpenBao.
     vault, "vault", VaultSettings;
+    /// AWS Secrets Manager.
+    aws, "aws", AwsSettings;
 }
 
 /// Settings that nobody will read, kept so that their presence can be refused with advice.

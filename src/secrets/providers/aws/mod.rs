@@ -1,1 +1,13 @@
-//! aws
+//! The secret provider `aws`: AWS Secrets Manager, through AWS's own SDK.
+//!
+//! The SDK signs, retries and finds credentials; what it may connect to is decided in `client`,
+//! what its errors mean in `failure`. None of its errors is ever printed: some quote responses.
+
+mod client;
+mod config;
+mod credentials;
+mod failure;
+mod place;
+mod provider;
+
+pub use config::AwsSettings;

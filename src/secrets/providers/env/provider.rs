@@ -10,9 +10,10 @@ use futures_util::future::BoxFuture;
 use super::config::is_variable;
 use crate::secrets::{
     Reference, SecretName,
-    memory::{LockedBuffer, TakenEnvironment},
+    memory::{Taken, TakenEnvironment},
     providers::{
-        ErrorKind, Fetch, Found, Lookup, OnError, Presence, ProviderError, SecretProvider,
+        ErrorKind, Fetch, Found, Lookup, MAX_VALUE_BYTES, OnError, Presence, ProviderError,
+        SecretProvider,
     },
 };
 
@@ -33,14 +34,6 @@ impl EnvProvider {
             variables,
             on_error,
             taken,
-        }
-    }
-
-    fn variable(&self, name: &str) -> Variable {
-        match self.taken.get(name) {
-            Some(value) => Variable::Value(value),
-            None if self.taken.was_asked(name) => Variable::Unset,
-            None => Variable::NotAsked,
         }
     }
 }
@@ -67,15 +60,16 @@ impl SecretProvider for EnvProvider {
     }
 
     fn presence(&self, reference: &Reference) -> Presence {
-        match self.variable(reference.path()) {
-            Variable::Value(_) => Presence::Bound,
-            _ => Presence::Absent,
+        match self.taken.lookup(reference.path()) {
+            Taken::Unset | Taken::Empty | Taken::NotAsked => Presence::Absent,
+            // Something is there; asking for it says what is wrong with it.
+            _ => Presence::Bound,
         }
     }
 
     fn fetch<'a>(&'a self, fetch: Fetch<'a>) -> BoxFuture<'a, Result<Lookup, ProviderError>> {
         let name = fetch.reference.path();
-        Box::pin(async move { answer(name, self.variable(name)) })
+        Box::pin(async move { answer(name, self.taken.lookup(name)) })
     }
 
     fn on_error(&self) -> OnError {
@@ -83,35 +77,51 @@ impl SecretProvider for EnvProvider {
     }
 }
 
-/// What start-up found in a variable.
-enum Variable {
-    Value(Arc<LockedBuffer>),
-    Unset,
-    /// The configuration that names it was loaded after start.
-    NotAsked,
-}
-
-fn answer(name: &str, variable: Variable) -> Result<Lookup, ProviderError> {
-    match variable {
-        Variable::Value(value) => Ok(Lookup::Found(Found {
-            value,
-            version: None,
-            created_at: None,
-        })),
-        Variable::Unset => Ok(Lookup::Miss),
-        Variable::NotAsked => Err(ProviderError::new(
+fn answer(name: &str, taken: Taken) -> Result<Lookup, ProviderError> {
+    let (kind, what) = match taken {
+        Taken::Value(value) => {
+            return Ok(Lookup::Found(Found {
+                value,
+                version: None,
+                created_at: None,
+            }));
+        }
+        Taken::Unset => return Ok(Lookup::Miss),
+        Taken::Empty => {
+            tracing::warn!("the variable {name} is set but empty; it counts as absent");
+            return Ok(Lookup::Miss);
+        }
+        Taken::Malformed => (
+            ErrorKind::Malformed,
+            "has a control character (a line break, a tab?) in it".to_owned(),
+        ),
+        Taken::TooLong => (
+            ErrorKind::Malformed,
+            format!("is longer than {MAX_VALUE_BYTES} bytes"),
+        ),
+        Taken::NoRoom => (
+            ErrorKind::PoolFull,
+            "found no room in locked memory at start; raise the limit of locked memory or set \
+             fewer variables"
+                .to_owned(),
+        ),
+        Taken::NotAsked => (
             ErrorKind::Misconfigured,
-            format!(
-                "the variable {name} was not taken from the environment at start, because the \
-                 configuration did not name it then; restart Keyward"
-            ),
-        )),
-    }
+            "was not taken from the environment at start, because the configuration did not name \
+             it then; restart Keyward"
+                .to_owned(),
+        ),
+    };
+    Err(ProviderError::new(
+        kind,
+        format!("the variable {name} {what}"),
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secrets::memory::Pool;
 
     fn provider() -> EnvProvider {
         let variables = BTreeMap::from([("team/key".to_owned(), "TEAM_KEY".to_owned())]);
@@ -142,10 +152,34 @@ mod tests {
     }
 
     #[test]
-    fn an_unset_variable_is_a_miss_and_one_named_after_start_is_not() {
-        assert!(matches!(answer("A", Variable::Unset), Ok(Lookup::Miss)));
-        let error = answer("A", Variable::NotAsked).unwrap_err();
-        assert_eq!(error.kind, ErrorKind::Misconfigured);
-        assert!(error.detail.contains("restart"), "{error}");
+    fn unset_and_empty_are_misses_and_nothing_else_is() {
+        let pool = Pool::reserve();
+        let long = "x".repeat(MAX_VALUE_BYTES + 1);
+        let variables = [
+            ("GOOD", Some("canary\n")),
+            ("UNSET", None),
+            ("EMPTY", Some("")),
+            ("BROKEN", Some("canary\tcanary")),
+            ("LONG", Some(long.as_str())),
+        ];
+        let taken = TakenEnvironment::from_values(&pool, variables);
+        let got = |name: &str| answer(name, taken.lookup(name));
+        assert!(
+            matches!(got("GOOD"), Ok(Lookup::Found(found)) if found.value.as_slice() == b"canary")
+        );
+        assert!(matches!(got("UNSET"), Ok(Lookup::Miss)));
+        assert!(matches!(got("EMPTY"), Ok(Lookup::Miss)));
+        for (name, kind, words) in [
+            ("BROKEN", ErrorKind::Malformed, "control character"),
+            ("LONG", ErrorKind::Malformed, "longer"),
+            ("NAMED_LATER", ErrorKind::Misconfigured, "restart"),
+        ] {
+            let error = got(name).unwrap_err();
+            assert_eq!(error.kind, kind, "{error}");
+            assert!(
+                error.detail.contains(words) && !error.detail.contains("canary"),
+                "{error}"
+            );
+        }
     }
 }

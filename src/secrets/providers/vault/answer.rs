@@ -305,12 +305,15 @@ mod tests {
         }
     }
 
+    /// A value and its version.
+    type Found = (String, Option<String>);
+
     /// `Ok(Some(value, version))`, `Ok(None)` for a miss, or the kind and words of the failure.
     fn reading(
         status: u16,
         kv: KvVersion,
         body: &str,
-    ) -> Result<Option<(String, Option<String>)>, (ErrorKind, String)> {
+    ) -> Result<Option<Found>, (ErrorKind, String)> {
         let reference = "vault:secret/ai/openai#api_key".parse().unwrap();
         let place = Place::of(&reference).unwrap();
         let answer = answer(status, body);

@@ -5,7 +5,7 @@
 //! a variable) is read anew each time and never revoked. Concurrent fetches share one login.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -182,7 +182,7 @@ impl Session {
 
     async fn log_in(&self) -> Result<Arc<Token>, ProviderError> {
         match &self.login {
-            Login::Environment(taken) => self.from_environment(taken),
+            Login::Environment(taken) => self.in_environment(taken),
             Login::TokenFile(path) => {
                 let bytes = self.read_file(path, "token_file").await?;
                 let token = value::without_line_end(&bytes);
@@ -209,7 +209,7 @@ impl Session {
         }
     }
 
-    fn from_environment(&self, taken: &TakenEnvironment) -> Result<Arc<Token>, ProviderError> {
+    fn in_environment(&self, taken: &TakenEnvironment) -> Result<Arc<Token>, ProviderError> {
         match TOKEN_VARIABLES.iter().find_map(|name| taken.get(name)) {
             Some(value) => Ok(Arc::new(Token {
                 value,
@@ -228,7 +228,7 @@ impl Session {
     async fn ask_for_token(
         &self,
         role_id: &str,
-        secret_id_file: &PathBuf,
+        secret_id_file: &Path,
         mount: &str,
     ) -> Result<Answer, ProviderError> {
         let secret_id = self
@@ -329,10 +329,11 @@ impl Session {
 
     async fn read_file(
         &self,
-        path: &PathBuf,
+        path: &Path,
         setting: &str,
     ) -> Result<zeroize::Zeroizing<Vec<u8>>, ProviderError> {
-        let read = secret_file::read(path.clone(), self.credentials.clone(), MAX_TOKEN_BYTES).await;
+        let read =
+            secret_file::read(path.to_owned(), self.credentials.clone(), MAX_TOKEN_BYTES).await;
         match read {
             Ok(Some(contents)) => Ok(contents.bytes),
             Ok(None) => Err(ProviderError::new(

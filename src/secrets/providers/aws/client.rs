@@ -1,0 +1,229 @@
+//! The SDK's client: built at first use, with connections that end after one answer, and with the
+//! last word on where a request may go.
+//!
+//! The SDK can be told an endpoint in a profile, which our settings never see. So the rule about
+//! plain HTTP is kept once more at each request, where it cannot be passed by.
+
+use std::{error::Error, fmt, time::Duration};
+
+use aws_config::{
+    BehaviorVersion, Region, meta::credentials::CredentialsProviderChain, retry::RetryConfig,
+};
+use aws_sdk_secretsmanager::{
+    Client,
+    config::{
+        Builder, ConfigBag, IdentityCache, Intercept, RuntimeComponents, SharedHttpClient,
+        interceptors::{
+            BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+        },
+        timeout::TimeoutConfig,
+    },
+};
+use aws_smithy_http_client::{
+    Builder as HttpBuilder, Connector,
+    proxy::ProxyConfig,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use tokio::sync::OnceCell;
+
+use super::credentials::TakenCredentials;
+use crate::secrets::providers::{ErrorKind, ProviderError, endpoint::Endpoint};
+
+/// The longest answer that is read: a secret has at most 64 KiB, and JSON may double it.
+const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
+
+/// First try and retries of a throttled or failing AWS.
+const ATTEMPTS: u32 = 3;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What the client will be built from.
+pub(super) struct Plan {
+    pub(super) region: Option<String>,
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) allow_plaintext: bool,
+    pub(super) timeout: Duration,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) credentials: TakenCredentials,
+}
+
+/// `HTTPS_PROXY` and the hosts that it is not for.
+#[derive(Clone)]
+pub(super) struct Proxy {
+    pub(super) url: String,
+    pub(super) bypass: String,
+}
+
+/// The client, once something has been asked.
+pub(super) struct LazyClient {
+    plan: Plan,
+    client: OnceCell<Client>,
+}
+
+impl LazyClient {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            client: OnceCell::new(),
+        }
+    }
+
+    pub(super) async fn get(&self) -> Result<&Client, ProviderError> {
+        self.client.get_or_try_init(|| self.plan.build()).await
+    }
+
+    /// What error messages call the place that was asked.
+    pub(super) fn address(&self, region: Option<&str>) -> String {
+        match (&self.plan.endpoint, region.or(self.plan.region.as_deref())) {
+            (Some(endpoint), _) => format!("Secrets Manager at {}", endpoint.address),
+            (None, Some(region)) => format!("Secrets Manager in {region}"),
+            (None, None) => "Secrets Manager".to_owned(),
+        }
+    }
+}
+
+impl Plan {
+    async fn build(&self) -> Result<Client, ProviderError> {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_timeout(self.timeout)
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(self.http_client()?)
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts);
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(endpoint) = &self.endpoint {
+            loader = loader.endpoint_url(&endpoint.address);
+        }
+        let shared = loader.load().await;
+        let mut config = Builder::from(&shared).interceptor(Guard {
+            allow_plaintext: self.allow_plaintext,
+        });
+        if let Some(endpoint) = &self.endpoint {
+            // Once more: a profile's endpoint for this service would win over the shared one.
+            config = config.endpoint_url(&endpoint.address);
+        }
+        if self.credentials.are_set() {
+            config = config.identity_cache(IdentityCache::no_cache());
+        }
+        if let Some(found_by_sdk) = shared.credentials_provider() {
+            let taken = self.credentials.clone();
+            config = config.credentials_provider(
+                CredentialsProviderChain::first_try("EnvironmentAtStart", taken)
+                    .or_else("Default", found_by_sdk),
+            );
+        }
+        Ok(Client::from_conf(config.build()))
+    }
+
+    fn http_client(&self) -> Result<SharedHttpClient, ProviderError> {
+        let is_local = self
+            .endpoint
+            .as_ref()
+            .is_some_and(|endpoint| endpoint.is_loopback);
+        let proxy = match &self.proxy {
+            Some(proxy) if !is_local => ProxyConfig::https(proxy.url.as_str())
+                .map_err(|_| {
+                    ProviderError::new(ErrorKind::Misconfigured, "HTTPS_PROXY is not an address")
+                })?
+                .no_proxy(&proxy.bypass),
+            _ => ProxyConfig::disabled(),
+        };
+        // Without a way over TLS no roots are read: a machine may have none.
+        let reads_roots = self
+            .endpoint
+            .as_ref()
+            .is_none_or(|endpoint| endpoint.is_https);
+        let tls = TlsContext::builder()
+            .with_trust_store(TrustStore::empty().with_native_roots(reads_roots))
+            .build()
+            .map_err(|_| ProviderError::new(ErrorKind::Tls, "no HTTPS client could be made"))?;
+        let connector = move |settings: Option<&_>, components: Option<&RuntimeComponents>| {
+            let mut builder = Connector::builder()
+                .pool_max_idle_per_host(0)
+                .proxy_config(proxy.clone())
+                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+                .tls_context(tls.clone());
+            if let Some(settings) = settings {
+                builder = builder.connector_settings(Clone::clone(settings));
+            }
+            if let Some(sleep) = components.and_then(RuntimeComponents::sleep_impl) {
+                builder = builder.sleep_impl(sleep);
+            }
+            builder.build()
+        };
+        Ok(HttpBuilder::new().build_with_connector_fn(connector))
+    }
+}
+
+/// Looks at each request to Secrets Manager before it leaves, and at each answer before it is read.
+#[derive(Debug)]
+struct Guard {
+    allow_plaintext: bool,
+}
+
+/// The guard's refusal, found again in the SDK's error by its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    Plaintext,
+    TooLong,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plaintext => {
+                "its address begins with `http://` and is not on this machine; correct \
+                 `endpoint_url` or the profile, or set `allow_plaintext: true`"
+            }
+            Self::TooLong => "its answer is longer than any secret",
+        })
+    }
+}
+
+impl Error for Refusal {}
+
+impl Intercept for Guard {
+    fn name(&self) -> &'static str {
+        "keyward"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let checked = Endpoint::new(
+            context
+                .request()
+                .uri()
+                .split('?')
+                .next()
+                .unwrap_or_default(),
+            self.allow_plaintext,
+            Vec::new(),
+        );
+        checked.map(drop).map_err(|_| Refusal::Plaintext.into())
+    }
+
+    fn read_after_transmit(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let announced = context.response().headers().get("content-length");
+        let length = announced
+            .and_then(|text| text.parse::<u64>().ok())
+            .unwrap_or(0);
+        if length > MAX_ANSWER_BYTES {
+            Err(Refusal::TooLong.into())
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! AWS Secrets Manager, played by moto, and by a stand-in for the refusals that moto cannot make.
+
+use axum::{Router, http::StatusCode, routing::any};
+use keyward::secrets::providers::ErrorKind;
+use serde_json::{Value, json};
+
+use super::{CANARY, Got, Store, Trace, in_own_environment, once};
+use crate::support::{environment::unique, moto::Moto, tls::HttpServer};
+
+const CREDENTIALS: [(&str, Option<&str>); 2] = [
+    ("AWS_SECRET_ACCESS_KEY", Some("canary-access")),
+    ("AWS_SESSION_TOKEN", None),
+];
+
+fn at(address: &str, more: Value) -> Store {
+    let mut aws = json!({ "region": Moto::REGION, "endpoint_url": address });
+    for (key, value) in more.as_object().unwrap() {
+        aws[key] = value.clone();
+    }
+    Store::with_taken(json!({ "aws": aws }), &CREDENTIALS).unwrap()
+}
+
+#[tokio::test]
+async fn a_value_is_found_by_name_arn_stage_version_region_and_field() {
+    let moto = Moto::shared();
+    let store = at(moto.address(), json!({ "lookup": "ai/{name}#api_key" }));
+    let plain = moto.fresh("canary-plain");
+    let got = store.fetch(&format!("aws:{plain}")).await;
+    assert!(
+        matches!(&got, Got::Value { value, version: Some(_), is_dated: true } if value == "canary-plain"),
+        "{got:?}"
+    );
+
+    let name = unique("ai/json");
+    let arn = moto.create(&name, r#"{"api_key": "canary-old"}"#);
+    let version = moto.put(
+        &name,
+        r#"{"api_key": "canary-new", "deep": [{"k": "canary-\"deep"}]}"#,
+    );
+    for (reference, value) in [
+        (format!("aws:{name}#api_key"), "canary-new"),
+        (format!("aws:{arn}#api_key"), "canary-new"),
+        (format!("aws:{name}#/deep/0/k"), "canary-\"deep"),
+        (
+            format!("aws:{name}?stage=AWSPREVIOUS#api_key"),
+            "canary-old",
+        ),
+        (
+            format!("aws:{name}?version_id={version}#api_key"),
+            "canary-new",
+        ),
+    ] {
+        assert_eq!(store.fetch(&reference).await.value(), value, "{reference}");
+    }
+    let located = store
+        .provider
+        .locate(&name["ai/".len()..].parse().unwrap())
+        .unwrap();
+    assert_eq!(
+        store.fetch(&located.to_string()).await.value(),
+        "canary-new"
+    );
+
+    let elsewhere = unique("elsewhere");
+    let made = json!({ "Name": elsewhere, "SecretString": "canary-far" });
+    moto.ask_in("us-west-2", "CreateSecret", &made)
+        .expect_success("CreateSecret");
+    let reference = format!("aws:{elsewhere}?region=us-west-2");
+    assert_eq!(store.fetch(&reference).await.value(), "canary-far");
+    assert_eq!(store.fetch(&format!("aws:{elsewhere}")).await, Got::Miss);
+}
+
+#[tokio::test]
+async fn only_a_secret_that_is_not_there_is_a_miss() {
+    let moto = Moto::shared();
+    let store = at(moto.address(), json!({}));
+    assert_eq!(
+        store.fetch(&format!("aws:{}", unique("never"))).await,
+        Got::Miss
+    );
+    let deleted = moto.fresh("canary");
+    moto.delete(&deleted);
+    assert_eq!(store.fetch(&format!("aws:{deleted}")).await, Got::Miss);
+
+    let marked = moto.fresh("canary");
+    moto.mark_for_deletion(&marked);
+    store
+        .fetch(&format!("aws:{marked}"))
+        .await
+        .fails_with(ErrorKind::Deleted, "restore");
+    let fields = moto.fresh(r#"{"api_key": "canary", "port": 1}"#);
+    let plain = moto.fresh("canary\n");
+    let binary = unique("binary");
+    moto.ask(
+        "CreateSecret",
+        &json!({ "Name": binary, "SecretBinary": "Y2FuYXJ5" }),
+    )
+    .expect_success("CreateSecret");
+    use ErrorKind as E;
+    for (reference, kind, words) in [
+        (
+            format!("aws:{fields}#other"),
+            E::FieldAbsent,
+            "field is not",
+        ),
+        (format!("aws:{fields}#port"), E::Malformed, "not a string"),
+        (format!("aws:{fields}"), E::Malformed, "name the member"),
+        (format!("aws:{plain}#api_key"), E::Malformed, "not JSON"),
+        (format!("aws:{plain}"), E::Malformed, "line break"),
+        (format!("aws:{binary}"), E::Malformed, "binary"),
+    ] {
+        store.fetch(&reference).await.fails_with(kind, words);
+    }
+}
+
+/// A stand-in that answers everything with one code, and says too much.
+fn refusing(status: u16, code: &'static str) -> HttpServer {
+    let answer = move || async move {
+        let body = json!({ "__type": code, "message": "canary" }).to_string();
+        (
+            StatusCode::from_u16(status).unwrap(),
+            [("content-type", "application/x-amz-json-1.1")],
+            body,
+        )
+    };
+    HttpServer::start(Router::new().fallback(any(answer)))
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_by_its_code_and_never_by_its_text() {
+    use ErrorKind as E;
+    for (status, code, kind) in [
+        (400, "AccessDeniedException", E::Forbidden),
+        (400, "UnrecognizedClientException", E::LoginFailed),
+        (400, "ThrottlingException", E::Throttled),
+        (500, "InternalServiceError", E::ServerFailed),
+        (400, "ValidationException", E::Misconfigured),
+        (302, "Moved", E::Misconfigured),
+    ] {
+        let server = refusing(status, code);
+        at(&server.url(), json!({}))
+            .fetch("aws:ai")
+            .await
+            .fails_with(kind, &server.url());
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_told_by_its_kind() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let hanging = at(&format!("http://{address}"), json!({ "timeout": "300ms" }));
+    hanging
+        .fetch("aws:ai")
+        .await
+        .fails_with(ErrorKind::TimedOut, "timeout");
+    drop(silent);
+    let gone = at(&format!("http://{address}"), json!({}));
+    gone.fetch("aws:ai")
+        .await
+        .fails_with(ErrorKind::Unreachable, &address);
+}
+
+#[tokio::test]
+async fn neither_key_nor_credentials_are_traced_at_any_level() {
+    let moto = Moto::shared();
+    let store = at(moto.address(), json!({}));
+    let name = moto.fresh("canary-value");
+    let (trace, _guard) = Trace::start();
+    assert_eq!(
+        store.fetch(&format!("aws:{name}")).await.value(),
+        "canary-value"
+    );
+    let said = trace.text();
+    assert!(
+        said.contains("aws_"),
+        "the crates that are watched do trace"
+    );
+    assert_eq!(said.lines().find(|line| line.contains(CANARY)), None);
+}
+
+#[tokio::test]
+async fn no_connection_stays_open_after_an_answer() {
+    let (url, read_on) = once(
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 38\r\n\r\n\
+         {\"__type\":\"ResourceNotFoundException\"}",
+    );
+    assert_eq!(at(&url, json!({})).fetch("aws:ai").await, Got::Miss);
+    assert_eq!(read_on.await.unwrap(), 0, "the connection was closed");
+}
+
+#[test]
+fn an_endpoint_or_credentials_that_only_a_profile_names_keep_our_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    let profile = "[default]\nregion = eu-central-1\nendpoint_url = http://store.example:1\n";
+    std::fs::write(&file, profile).unwrap();
+    let nothing = folder.path().join("credentials");
+    in_own_environment(
+        "aws::under_a_profile",
+        &[
+            ("AWS_CONFIG_FILE", file.to_str().unwrap()),
+            ("AWS_SHARED_CREDENTIALS_FILE", nothing.to_str().unwrap()),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ],
+    );
+}
+
+#[tokio::test]
+#[ignore = "run by the test above, where a profile names an endpoint and no credentials"]
+async fn under_a_profile() {
+    let settings = json!({ "aws": {} });
+    let store = Store::with_taken(settings.clone(), &CREDENTIALS).unwrap();
+    store
+        .fetch("aws:ai")
+        .await
+        .fails_with(ErrorKind::Misconfigured, "plain `http`");
+    let store = Store::with_taken(settings, &[]).unwrap();
+    store
+        .fetch("aws:ai")
+        .await
+        .fails_with(ErrorKind::LoginFailed, "no AWS credentials");
+}
