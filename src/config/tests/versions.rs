@@ -9,7 +9,7 @@ fn the_documented_surface_of_this_version_loads() {
 server:
   http: { listen: "127.0.0.1:8787", path: /mcp, token_secret: http-token, allowed_hosts: [] }
 secrets:
-  chain: [env, vault]
+  chain: [env, vault, aws]
   providers:
     env:   { names: { openai: OPENAI_API_KEY } }
     vault:
@@ -18,6 +18,7 @@ secrets:
       ca_file: ca.pem
       auth: { approle: { role_id: 5c1, secret_id_file: /run/secrets/secret_id } }
       lookup: "secret/ai/{name}#api_key"
+    aws:   { region: eu-central-1, endpoint_url: null, lookup: "ai/{name}#api_key" }
   names:
     openai: { ref: "vault:secret/ai/openai#api_key", ttl: 0s }
     backup: { refs: ["env:BACKUP_KEY", "aws:prod/backup#api_key"] }
