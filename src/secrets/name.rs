@@ -40,7 +40,9 @@ impl FromStr for SecretName {
         let segment = |s: &str| !s.is_empty() && s != "." && s != "..";
         if !looks_like_key(text)
             && text.len() <= 128
-            && text.chars().all(allowed) && text.split('/').all(segment) {
+            && text.chars().all(allowed)
+            && text.split('/').all(segment)
+        {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidName)
