@@ -18,6 +18,7 @@ mod support;
 mod promises {
     mod arrangement;
     mod backends;
+    mod upstream_tls;
     mod calls;
     mod configuration;
     mod destinations;

@@ -4,7 +4,7 @@
 //! before the key is fetched, and the key is fetched when nothing is left to do but send. The
 //! secret is held until the answer has passed the filter, and no longer.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use reqwest::{
@@ -250,24 +250,14 @@ fn failure(error: &reqwest::Error, connect: Duration) -> ModelErrorKind {
             after: connect,
         };
     }
-    let io = || {
-        let first: &dyn std::error::Error = error;
-        std::iter::successors(Some(first), |error| error.source()).find_map(|error| {
-            error
-                .downcast_ref::<std::io::Error>()
-                .map(std::io::Error::kind)
-        })
-    };
     let cause = if error.is_dns() {
         "its name cannot be resolved"
     } else if !error.is_connect() {
         "the connection broke"
     } else {
-        match io() {
-            Some(std::io::ErrorKind::ConnectionRefused) => "the connection was refused",
-            Some(std::io::ErrorKind::InvalidData) => {
-                "its certificate or the TLS handshake was refused"
-            }
+        match innermost_io(error) {
+            Some(io::ErrorKind::ConnectionRefused) => "the connection was refused",
+            Some(io::ErrorKind::InvalidData) => "its certificate or the TLS handshake was refused",
             _ => "the connection failed",
         }
     };
@@ -275,6 +265,22 @@ fn failure(error: &reqwest::Error, connect: Duration) -> ModelErrorKind {
         retry_after: None,
         cause: Some(cause),
     }
+}
+
+/// The kind of the innermost I/O error. TLS wraps its refusals in these, and an I/O error does not
+/// count what it wraps as its source.
+fn innermost_io(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
+    let mut kind = None;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        kind = io.map(io::Error::kind).or(kind);
+        let wrapped = io.and_then(io::Error::get_ref);
+        next = wrapped
+            .map(|inner| inner as &(dyn std::error::Error + 'static))
+            .or(error.source());
+    }
+    kind
 }
 
 #[cfg(test)]

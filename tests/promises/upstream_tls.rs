@@ -1,0 +1,167 @@
+//! The key travels to an upstream over TLS, on HTTP/1.1 and HTTP/2, to whom `ca_file` vouches for
+//! and to nobody else.
+
+use std::{path::Path, sync::Arc};
+
+use futures_util::future::BoxFuture;
+use keyward::{
+    call::{CallContext, CallIdentity},
+    cli::demo::upstream::{
+        Behaviour, Dialect, Form, KeyDigest, KeySeen, Place, StandIn, StandInModel, StandInSettings,
+    },
+    models::{Completion, CompletionRequest, ModelError, Models, ModelsSettings},
+    secrets::{
+        Broker, Reference, SecretName, SecretsSettings,
+        memory::Pool,
+        providers::{Fetch, Found, Lookup, Presence, ProviderError, SecretProvider},
+    },
+};
+
+use crate::support::{
+    runtime,
+    tls::{Authority, HttpsServer, Protocol},
+};
+
+const KEY: &str = "sk-tls-8ShVbXq0LzE3rTyUiOpAsDfGhJkLmNbV";
+
+/// A secret provider that has the key under every name.
+struct Store;
+
+impl SecretProvider for Store {
+    fn name(&self) -> &'static str {
+        "env"
+    }
+
+    fn locate(&self, _: &SecretName) -> Option<Reference> {
+        "env:KEY".parse().ok()
+    }
+
+    fn validate(&self, _: &Reference) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn presence(&self, _: &Reference) -> Presence {
+        Presence::Bound
+    }
+
+    fn fetch<'a>(&'a self, fetch: Fetch<'a>) -> BoxFuture<'a, Result<Lookup, ProviderError>> {
+        Box::pin(async move {
+            let value = Arc::new(fetch.pool.store(KEY.as_bytes()).await.unwrap());
+            Ok(Lookup::Found(Found {
+                value,
+                version: None,
+                created_at: None,
+            }))
+        })
+    }
+}
+
+fn stand_in() -> StandIn {
+    StandIn::new(StandInSettings {
+        dialect: Dialect::OpenAi,
+        key: Some(KeyDigest::of(KEY.as_bytes())),
+        models: vec![StandInModel::named("m")],
+        reply: "Over TLS.".to_owned(),
+    })
+}
+
+fn ask(server: &HttpsServer, ca_file: &Path, more: &str) -> Result<Completion, ModelError> {
+    let yaml = format!(
+        "providers:\n  up: {{ base_url: \"{}/v1\", secret: up, models: [m], ca_file: \"{}\" {more} }}",
+        server.url(),
+        ca_file.display()
+    );
+    let settings: ModelsSettings = serde_saphyr::from_str(&yaml).unwrap();
+    let broker = Broker::new(
+        &SecretsSettings::default(),
+        vec![Arc::new(Store)],
+        Pool::reserve(),
+    )
+    .unwrap();
+    let models = Models::new(&settings, Arc::new(broker), None).unwrap();
+    let identity = CallIdentity {
+        request_id: "0".repeat(32),
+        tool: "chat".to_owned(),
+        principal: "local".to_owned(),
+    };
+    let request = CompletionRequest {
+        model: "m".to_owned(),
+        prompt: "Hello?".to_owned(),
+        system_prompt: None,
+        temperature: None,
+        max_output_tokens: None,
+    };
+    runtime::run(async move { models.complete(request, &CallContext::new(identity)).await })
+}
+
+#[test]
+fn a_call_is_answered_over_http1_and_http2_in_both_connection_modes() {
+    let authority = Authority::new();
+    for (protocol, seen_as) in [(Protocol::Http1, "HTTP/1.1"), (Protocol::Http2, "HTTP/2.0")] {
+        for mode in [", connections: strict", ", connections: pooled"] {
+            let stand_in = stand_in();
+            let server = HttpsServer::start(&authority, protocol, stand_in.router());
+            let completion = ask(&server, &authority.ca_file, mode).unwrap();
+            assert_eq!(completion.answer, "Over TLS.");
+            let seen = stand_in.seen().remove(0);
+            assert_eq!(
+                (seen.key, seen.protocol.as_str()),
+                (KeySeen::Right, seen_as)
+            );
+        }
+    }
+}
+
+#[test]
+fn an_echo_is_redacted_over_http2_too() {
+    let authority = Authority::new();
+    let stand_in = stand_in();
+    let server = HttpsServer::start(&authority, Protocol::Http2, stand_in.router());
+    let place = Place::Stream {
+        delta_characters: 1,
+        frame_bytes: 11,
+    };
+    stand_in.script(Behaviour::Echo {
+        place,
+        form: Form::Raw,
+    });
+    let answer = ask(&server, &authority.ca_file, "").unwrap().answer;
+    assert_eq!(answer, "The key is <[redacted]>, is it not?");
+}
+
+#[test]
+fn a_server_that_the_ca_file_does_not_vouch_for_gets_no_request() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let stand_in = stand_in();
+    let by_another = HttpsServer::start(&other, Protocol::Http1, stand_in.router());
+    let named_otherwise = HttpsServer::start_as(
+        &authority,
+        &["example.org"],
+        Protocol::Http1,
+        stand_in.router(),
+    );
+    for server in [by_another, named_otherwise] {
+        let error = ask(&server, &authority.ca_file, "").unwrap_err();
+        assert_eq!(error.code(), "upstream_down");
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
+    assert_eq!(stand_in.counts().arrived, 0);
+}
+
+#[test]
+fn a_ca_file_that_holds_no_authority_is_told_and_nothing_else_is_trusted() {
+    let authority = Authority::new();
+    let server = HttpsServer::start(&authority, Protocol::Http1, stand_in().router());
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("absent.pem");
+    let error = ask(&server, &absent, "").unwrap_err();
+    assert!(
+        error.to_string().contains("`ca_file` cannot be read"),
+        "{error}"
+    );
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "no certificate").unwrap();
+    let error = ask(&server, &empty, "").unwrap_err();
+    assert_eq!(error.code(), "client_setup");
+    assert!(error.to_string().contains("no PEM certificate"), "{error}");
+}
