@@ -18,7 +18,6 @@ mod support;
 mod promises {
     mod arrangement;
     mod backends;
-    mod upstream_tls;
     mod calls;
     mod configuration;
     mod destinations;
@@ -26,5 +25,6 @@ mod promises {
     mod limits;
     mod providers_live;
     mod transports;
+    mod upstream_tls;
     mod vault;
 }

@@ -14,7 +14,7 @@ use super::{
     config::{Connections, ModelProviderSettings, ModelsSettings, Protocol, Timeouts},
 };
 use crate::{
-    secrets::{InvalidReference, KeyState, Reference, SecretName},
+    secrets::{KeyState, SecretName},
     settings::Problem,
 };
 
@@ -209,14 +209,6 @@ fn complete(
             .filter(|_| at_preset)
             .map(|preset| preset.secret.clone())
     });
-    if secret.as_ref().is_some_and(looks_like_key) {
-        refuse(
-            "secret",
-            "this looks like a key; a key is never written here",
-            "write the name of a secret, and put the key where `secrets` finds it; replace the \
-             key, since it now stands in a file",
-        );
-    }
     let models = models(entry, preset, &mut refuse);
     for (key, zero) in [
         ("timeouts.connect", entry.timeouts.connect.is_zero()),
@@ -328,15 +320,6 @@ fn is_plain_name(name: &str) -> bool {
         && name
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-}
-
-/// A key pasted where its secret's name belongs: the likeliest mistake, told by the same rule as
-/// for references.
-fn looks_like_key(name: &SecretName) -> bool {
-    matches!(
-        format!("env:{name}").parse::<Reference>(),
-        Err(InvalidReference::LooksLikeKey)
-    )
 }
 
 fn models(
@@ -521,17 +504,12 @@ mod tests {
     fn no_problem_repeats_a_refused_value() {
         let key = "sk-proj-0123456789abcdefghij";
         let settings = read(&format!(
-            "default: {key}\nproviders:\n  a: {{ base_url: \"https://{key}@h/v1\", secret: {key}, \
+            "default: {key}\nproviders:\n  a: {{ base_url: \"https://{key}@h/v1\", \
              preset: {key}, models: [] }}\n  b: {{ base_url: \"{key}\", models: [auto] }}\n"
         ));
         let problems = validate(&settings);
-        assert!(problems.len() >= 5, "{problems:?}");
+        assert!(problems.len() >= 4, "{problems:?}");
         assert!(!format!("{problems:?}").contains(key));
-        assert!(
-            problems
-                .iter()
-                .any(|p| p.path.last().is_some_and(|key| key == "secret"))
-        );
     }
 
     #[test]

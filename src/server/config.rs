@@ -1,32 +1,20 @@
-//! Settings of the server: the HTTP transport and the end of the process.
+//! Settings of the server: the HTTP transport.
 //!
 //! What makes an HTTP listener safe is decided here, at load, so that the transport cannot be
 //! started without a token or on an address that others reach. Nothing here opens a socket.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{
-    secrets::SecretName,
-    settings::{Problem, duration},
-};
-
-/// The largest request body that may be configured; what MCP clients send is far smaller.
-const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+use crate::{secrets::SecretName, settings::Problem};
 
 /// The section `server:`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSettings {
     /// The HTTP transport. Absent: stdio only.
     pub http: Option<HttpSettings>,
-    /// How long calls in flight may go on after SIGTERM or end of input. Default: `10s`.
-    #[serde(deserialize_with = "duration")]
-    pub shutdown: Duration,
 }
 
 /// The section `server.http`.
@@ -45,11 +33,6 @@ pub struct HttpSettings {
     /// States that the boundary to the network is elsewhere; needed for an address that is not
     /// loopback.
     pub behind: Option<Behind>,
-    /// The largest request body, in bytes. Default: 4 MiB.
-    pub max_request_bytes: usize,
-    /// How long one request may take to arrive and be answered. Default: `10m`.
-    #[serde(deserialize_with = "duration")]
-    pub request_timeout: Duration,
 }
 
 /// What stands between the listener and the network.
@@ -60,15 +43,6 @@ pub enum Behind {
     Container,
 }
 
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self {
-            http: None,
-            shutdown: Duration::from_secs(10),
-        }
-    }
-}
-
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
@@ -77,8 +51,6 @@ impl Default for HttpSettings {
             token_secret: None,
             allowed_hosts: Vec::new(),
             behind: None,
-            max_request_bytes: 4 * 1024 * 1024,
-            request_timeout: Duration::from_secs(600),
         }
     }
 }
@@ -88,13 +60,6 @@ impl ServerSettings {
     #[must_use]
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        if self.shutdown > Duration::from_secs(600) {
-            problems.push(Problem::new(
-                "server.shutdown",
-                "the limit for shutting down is longer than ten minutes",
-                "choose `10m` or less; service managers kill a process that takes longer",
-            ));
-        }
         if let Some(http) = &self.http {
             http.validate(&mut problems);
         }
@@ -137,22 +102,6 @@ impl HttpSettings {
                 "this is not a path that MCP can be served at",
                 "write `/` and letters, digits, `-`, `_` or `.`, such as `/mcp`; `/healthz` is \
                  taken",
-            );
-        }
-        if self.max_request_bytes < 1024 || self.max_request_bytes > MAX_REQUEST_BYTES {
-            refuse(
-                "max_request_bytes",
-                "the limit on requests is outside 1 KiB to 64 MiB",
-                "4194304 (4 MiB) is the default",
-            );
-        }
-        if self.request_timeout < Duration::from_secs(1)
-            || self.request_timeout > Duration::from_secs(3600)
-        {
-            refuse(
-                "request_timeout",
-                "the time limit on requests is outside one second to one hour",
-                "`10m` is the default",
             );
         }
         for (index, host) in self.allowed_hosts.iter().enumerate() {

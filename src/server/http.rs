@@ -11,7 +11,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{Response, StatusCode},
+    http::{HeaderMap, Response, StatusCode, header},
     middleware::{self, Next},
     response::IntoResponse,
     routing::get,
@@ -37,6 +37,11 @@ use super::{
 
 /// Connections at the same time; more wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 1024;
+/// The longest body, in bytes: as long as a line over stdio may be.
+const MAX_REQUEST_BYTES: usize = super::MAX_MESSAGE_BYTES;
+/// Error codes of JSON-RPC 2.0, section 5.1.
+const PARSE_ERROR: i32 = -32700;
+const INVALID_REQUEST: i32 = -32600;
 /// For a request's headers, and again for its body, to arrive.
 const ARRIVAL: Duration = Duration::from_secs(10);
 /// For calls in flight to finish when the process ends; as long as `rmcp` grants over stdio.
@@ -114,7 +119,6 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(T
 #[derive(Clone)]
 struct Door {
     authenticator: Arc<dyn Authenticator>,
-    max_request_bytes: usize,
 }
 
 fn router(
@@ -127,7 +131,7 @@ fn router(
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
-        .with_max_request_body_bytes(settings.max_request_bytes)
+        .with_max_request_body_bytes(MAX_REQUEST_BYTES)
         .with_allowed_hosts(
             loopback
                 .into_iter()
@@ -138,10 +142,7 @@ fn router(
         .enforce_origin_validation();
     let sessions = Arc::new(NeverSessionManager::default());
     let mcp = StreamableHttpService::new(move || Ok(handler.clone()), sessions, config);
-    let door = Door {
-        authenticator,
-        max_request_bytes: settings.max_request_bytes,
-    };
+    let door = Door { authenticator };
     Router::new()
         .route_service(&settings.path, mcp)
         .layer(middleware::from_fn_with_state(door, enter))
@@ -157,8 +158,9 @@ async fn enter(
     if let Err(refusal) = authenticate(request.headers(), &*door.authenticator).await {
         return Ok(refusal);
     }
+    let is_json = says_json(request.headers());
     let (head, body) = request.into_parts();
-    let body = tokio::time::timeout(ARRIVAL, axum::body::to_bytes(body, door.max_request_bytes));
+    let body = tokio::time::timeout(ARRIVAL, axum::body::to_bytes(body, MAX_REQUEST_BYTES));
     let body = match body.await {
         Ok(Ok(body)) => body,
         Ok(Err(error)) => {
@@ -173,5 +175,30 @@ async fn enter(
         }
         Err(_) => return Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
     };
-    Ok(next.run(Request::from_parts(head, Body::from(body))).await)
+    if is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
+        return Ok(rejected(PARSE_ERROR, "the body is not JSON"));
+    }
+    let response = next.run(Request::from_parts(head, Body::from(body))).await;
+    // `rmcp` answers JSON of the wrong shape as if its media type were wrong.
+    if is_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        return Ok(rejected(INVALID_REQUEST, "the body is not an MCP message"));
+    }
+    Ok(response)
+}
+
+fn says_json(headers: &HeaderMap) -> bool {
+    let value = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// 400 with a JSON-RPC error for a message whose id nobody can tell (JSON-RPC 2.0, section 5).
+fn rejected(code: i32, message: &str) -> Response<Body> {
+    let body = serde_json::json!({
+        "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message },
+    });
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (StatusCode::BAD_REQUEST, json, body.to_string()).into_response()
 }

@@ -15,3 +15,7 @@ pub use config::{Behind, HttpSettings, ServerSettings};
 pub use handler::Handler;
 pub use http::serve_http;
 pub use stdio::{StdioError, serve_stdio};
+
+/// The longest message a client may send, in bytes: a prompt of a million characters fits, even
+/// one that JSON escapes throughout.
+const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;

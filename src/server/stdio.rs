@@ -17,10 +17,7 @@ use rmcp::{
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::Handler;
-
-/// The longest line a client may send, in bytes: a prompt of 1 M characters fits, escaped twice.
-const MAX_LINE_BYTES: usize = 8 * 1024 * 1024;
+use super::{Handler, MAX_MESSAGE_BYTES};
 
 /// The service could not be started or broke.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +41,7 @@ pub async fn serve_stdio(handler: Handler, shutdown: CancellationToken) -> Resul
         shutdown: Box::pin(shutdown.cancelled_owned()),
     };
     let transport =
-        AsyncRwTransport::new_server(stdin, stdout).with_max_line_length(MAX_LINE_BYTES);
+        AsyncRwTransport::new_server(stdin, stdout).with_max_line_length(MAX_MESSAGE_BYTES);
     let service = match handler.serve(transport).await {
         Ok(service) => service,
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {

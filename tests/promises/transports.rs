@@ -118,7 +118,7 @@ fn an_official_client_whose_key_is_wrong_is_told_so_without_the_key() {
 }
 
 #[test]
-fn http_answers_413_to_what_is_too_large_and_403_to_another_site() {
+fn http_answers_400_to_what_is_no_message_413_to_what_is_too_large_and_403_to_another_site() {
     let upstream = Upstream::start(Dialect::OpenAi, Some(KEY));
     let server = arrangement::over_http(&upstream).serve_http();
     let bearer = format!("Bearer {}", arrangement::TOKEN);
@@ -134,6 +134,10 @@ fn http_answers_413_to_what_is_too_large_and_403_to_another_site() {
         r#"{{"jsonrpc":"2.0","id":1,"method":"{}"}}"#,
         "x".repeat(8 << 20)
     );
+    for malformed in ["{", "nothing", "{\"jsonrpc\":\"2.0\"}", "[]"] {
+        let answer = ask(malformed).send().unwrap();
+        assert_eq!(answer.status, 400, "{malformed}");
+    }
     assert_eq!(ask(&large).send().unwrap().status, 413);
     let elsewhere = ask(ping).header("Origin", "https://site.example");
     assert_eq!(elsewhere.send().unwrap().status, 403);
