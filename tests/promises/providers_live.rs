@@ -3,12 +3,10 @@
 //! The providers are built from settings, as a configuration builds them, and asked directly: what
 //! the chain makes of an answer is another promise. No failure may show the value it failed over,
 //! so every error's words are searched for it.
+#![cfg(all(feature = "vault", feature = "aws"))]
 
-#[cfg(feature = "aws")]
 mod aws;
-#[cfg(feature = "vault")]
 mod vault;
-#[cfg(feature = "vault")]
 mod vault_outages;
 
 use std::{
