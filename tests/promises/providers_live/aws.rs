@@ -223,3 +223,25 @@ async fn under_a_profile() {
         .await
         .fails_with(ErrorKind::LoginFailed, "no AWS credentials");
 }
+
+#[test]
+fn a_region_that_nobody_names_is_asked_for() {
+    in_own_environment(
+        "aws::without_a_region",
+        &[
+            ("AWS_CONFIG_FILE", "/nonexistent"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ],
+    );
+}
+
+#[tokio::test]
+#[ignore = "run by the test above, where nothing names a region"]
+async fn without_a_region() {
+    let store = Store::with_taken(json!({ "aws": {} }), &CREDENTIALS).unwrap();
+    store
+        .fetch("aws:ai")
+        .await
+        .fails_with(ErrorKind::Misconfigured, "region");
+}
