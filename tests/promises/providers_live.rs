@@ -3,12 +3,10 @@
 //! The providers are built from settings, as a configuration builds them, and asked directly: what
 //! the chain makes of an answer is another promise. No failure may show the value it failed over,
 //! so every error's words are searched for it.
+#![cfg(all(feature = "vault", feature = "aws"))]
 
-#[cfg(feature = "aws")]
 mod aws;
-#[cfg(feature = "vault")]
 mod vault;
-#[cfg(feature = "vault")]
 mod vault_outages;
 
 use std::{
@@ -206,6 +204,14 @@ fn in_own_environment(test: &str, variables: &[(&str, &str)]) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "--ignored", "--nocapture"]);
     command.arg(format!("promises::providers_live::{test}"));
+    for inherited in [
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_PROFILE",
+        "AWS_ACCESS_KEY_ID",
+    ] {
+        command.env_remove(inherited);
+    }
     let ran = command.envs(variables.iter().copied()).output().unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     let failed = String::from_utf8_lossy(&ran.stderr);

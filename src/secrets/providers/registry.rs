@@ -222,7 +222,10 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::secrets::memory::{Pool, TakenEnvironment};
+    use crate::secrets::{
+        memory::{Pool, TakenEnvironment},
+        providers::OnError,
+    };
 
     fn try_build(
         chain: &[&str],
@@ -291,6 +294,23 @@ mod tests {
             problems[0].help.contains("--features vault"),
             "{problems:?}"
         );
+    }
+
+    #[test]
+    #[cfg(feature = "env")]
+    fn a_provider_that_fails_stops_the_chain_unless_its_settings_say_next() {
+        let on_error = |json: &str| {
+            let cx = BuildContext {
+                config_dir: None,
+                environment: &HashMap::new(),
+                taken: &Arc::new(TakenEnvironment::default()),
+                pool: &Pool::reserve(),
+            };
+            let settings = serde_json::from_str(json).unwrap();
+            build(&[], &Mentions::new(), &settings, cx).unwrap()[0].on_error()
+        };
+        assert_eq!(on_error(r#"{"env": {}}"#), OnError::Stop);
+        assert_eq!(on_error(r#"{"env": {"on_error": "next"}}"#), OnError::Next);
     }
 
     #[test]

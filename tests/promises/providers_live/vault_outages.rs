@@ -146,6 +146,7 @@ async fn no_connection_stays_open_after_an_answer() {
     let store = Store::new(settings);
     assert_eq!(store.fetch("vault:secret/ai#k").await, Got::Miss);
     assert_eq!(read_on.await.unwrap(), 0, "the connection was closed");
+    drop(store); // Not before: what ends with the client proves nothing.
 }
 
 #[test]
@@ -177,4 +178,19 @@ async fn among_trusted_authorities() {
         .fails_with(ErrorKind::LoginFailed, "does not know the token");
     let more = json!({ "ca_file": variable("TEST_STRANGER") });
     fetch(more).await.fails_with(ErrorKind::Tls, "not signed");
+}
+
+#[tokio::test]
+async fn a_login_that_another_server_refuses_is_not_blamed_on_the_role() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret_id_file = folder.path().join("secret_id");
+    crate::support::keyward::write_private(&secret_id_file, "canary");
+    let approle = json!({ "role_id": "role", "secret_id_file": secret_id_file });
+    for status in [400, 403, 404] {
+        let server = stand_in(status, &[], |_| "<html>canary</html>".to_owned());
+        let auth = json!({ "approle": approle });
+        let store = Store::new(json!({ "vault": { "address": server.url(), "auth": auth } }));
+        let got = store.fetch("vault:secret/ai#k").await;
+        got.fails_with(ErrorKind::Misconfigured, "not in Vault's words");
+    }
 }

@@ -35,6 +35,8 @@ const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
 /// First try and retries of a throttled or failing AWS.
 const ATTEMPTS: u32 = 3;
 
+const CONNECT: Duration = Duration::from_secs(3);
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What the client will be built from.
@@ -42,7 +44,6 @@ pub(super) struct Plan {
     pub(super) region: Option<String>,
     pub(super) endpoint: Option<Endpoint>,
     pub(super) allow_plaintext: bool,
-    pub(super) timeout: Duration,
     pub(super) proxy: Option<Proxy>,
     pub(super) credentials: TakenCredentials,
 }
@@ -84,10 +85,8 @@ impl LazyClient {
 
 impl Plan {
     async fn build(&self) -> Result<Client, ProviderError> {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .operation_timeout(self.timeout)
-            .build();
+        // The deadline of the whole fetch is kept outside the SDK.
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(self.http_client()?)
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))

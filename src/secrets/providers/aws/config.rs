@@ -114,7 +114,6 @@ impl ProviderSettings for AwsSettings {
             region: self.region.clone(),
             endpoint,
             allow_plaintext: self.allow_plaintext,
-            timeout: self.timeout,
             proxy: proxy.map(|url| Proxy {
                 url,
                 bypass: bypass.unwrap_or_default(),

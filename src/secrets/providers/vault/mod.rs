@@ -6,9 +6,11 @@
 
 mod answer;
 mod config;
+mod kv;
 mod place;
 mod provider;
 mod session;
 mod wire;
 
-pub use config::{AppRoleSettings, AuthSettings, KvSettings, KvVersion, VaultSettings};
+pub use config::{AppRoleSettings, AuthSettings, VaultSettings};
+pub use kv::{KvSettings, KvVersion};

@@ -16,7 +16,7 @@ use vaultrs::api::{kv1, kv2};
 
 use super::{
     answer::{self, Reading},
-    config::{KvSettings, KvVersion},
+    kv::{KvSettings, KvVersion},
     place::{Place, validate},
     session::{Session, Token},
     wire::{Answer, Caller},

@@ -16,7 +16,7 @@ use vaultrs::api::{
 };
 
 use super::{
-    answer::{failure, lifetime},
+    answer::{failure, is_refusal_of_vault, lifetime},
     wire::{Answer, Caller, Wire},
 };
 use crate::secrets::{
@@ -260,12 +260,17 @@ impl Session {
                 format!("{about}: {what}"),
             ))
         };
+        let is_of_vault = is_refusal_of_vault(&answer);
         match answer.status {
             200..=299 => Ok(answer),
-            400 | 401 | 403 if failure(&answer, "").kind == ErrorKind::Misconfigured => refused(
-                &format!("refused; the role id is wrong, or {place} is wrong, expired or used up"),
-            ),
-            404 => {
+            400 | 401 | 403
+                if is_of_vault && failure(&answer, "").kind == ErrorKind::Misconfigured =>
+            {
+                refused(&format!(
+                    "refused; the role id is wrong, or {place} is wrong, expired or used up"
+                ))
+            }
+            404 if is_of_vault => {
                 refused("no such login: is AppRole enabled at this `mount`, in this `namespace`?")
             }
             _ => Err(failure(&answer, &about)),
