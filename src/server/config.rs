@@ -144,10 +144,7 @@ mod tests {
     use super::*;
 
     fn paths(http: HttpSettings) -> Vec<String> {
-        let settings = ServerSettings {
-            http: Some(http),
-            ..ServerSettings::default()
-        };
+        let settings = ServerSettings { http: Some(http) };
         settings
             .validate()
             .into_iter()
