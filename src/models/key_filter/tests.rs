@@ -1,0 +1,168 @@
+//! The filter in every form of a key, at every split.
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use proptest::prelude::*;
+
+use super::*;
+
+const KEY: &str = "sk-proj-T3BlbkFJ/abc+DEF_0123456789\"xyz%q";
+
+/// Filters `pieces` as a stream of them.
+fn filtered<'a>(key: &str, pieces: impl IntoIterator<Item = &'a str>) -> String {
+    let (mut held, mut out) = (String::new(), String::new());
+    for piece in pieces {
+        held.push_str(piece);
+        let decided = scan(key.as_bytes(), &held, false, &mut out);
+        held.drain(..decided);
+    }
+    scan(key.as_bytes(), &held, true, &mut out);
+    out
+}
+
+fn percent(key: &str, upper: bool) -> String {
+    key.bytes()
+        .map(|b| {
+            if upper {
+                format!("%{b:02X}")
+            } else {
+                format!("%{b:02x}")
+            }
+        })
+        .collect()
+}
+
+/// Every form in which a key may be written, by name.
+fn forms(key: &str) -> Vec<(&'static str, String)> {
+    let json = serde_json::to_string(key).unwrap();
+    let mut forms = vec![
+        ("raw", key.to_owned()),
+        ("percent, upper", percent(key, true)),
+        ("percent, lower", percent(key, false)),
+        (
+            "percent, reserved only",
+            key.replace('%', "%25").replace(['/'], "%2F"),
+        ),
+        ("json", json[1..json.len() - 1].to_owned()),
+        (
+            "json, slashes",
+            key.replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('/', "\\/"),
+        ),
+        (
+            "json, all",
+            key.bytes().map(|b| format!("\\u{b:04x}")).collect(),
+        ),
+        (
+            "json, all, upper",
+            key.bytes().map(|b| format!("\\u{b:04X}")).collect(),
+        ),
+    ];
+    for before in ["", "a", "ab"] {
+        let framed = format!("{before}{key}");
+        forms.push(("base64", STANDARD.encode(&framed)));
+        forms.push(("base64, url", URL_SAFE_NO_PAD.encode(framed + "zz")));
+    }
+    forms
+}
+
+/// The longest piece of `form` that is still in `text`.
+fn longest_survivor(form: &str, text: &str) -> usize {
+    let all: Vec<_> = form.bytes().collect();
+    (1..=all.len())
+        .take_while(|length| {
+            all.windows(*length).any(|piece| {
+                text.as_bytes()
+                    .windows(*length)
+                    .any(|window| window == piece)
+            })
+        })
+        .last()
+        .unwrap_or(0)
+}
+
+#[test]
+fn in_every_form_at_every_split_the_key_is_redacted_and_its_surroundings_stay() {
+    for (name, form) in forms(KEY) {
+        let text = format!("Ünder: <{form}> and so on.");
+        let whole = filtered(KEY, [text.as_str()]);
+        assert!(
+            whole.starts_with("Ünder: <") && whole.ends_with("> and so on."),
+            "{whole}"
+        );
+        assert!(whole.contains(MARK), "{name}: {whole}");
+        assert!(longest_survivor(&form, &whole) < 6, "{name}: {whole}");
+        for (split, _) in text.char_indices() {
+            let parts = [&text[..split], &text[split..]];
+            assert_eq!(filtered(KEY, parts), whole, "{name} split at {split}");
+        }
+        let mut buffer = [0; 4];
+        let mut out = String::new();
+        let mut held = String::new();
+        for character in text.chars() {
+            held.push_str(character.encode_utf8(&mut buffer));
+            let decided = scan(KEY.as_bytes(), &held, false, &mut out);
+            held.drain(..decided);
+        }
+        scan(KEY.as_bytes(), &held, true, &mut out);
+        assert_eq!(out, whole, "{name} by character");
+    }
+}
+
+#[test]
+fn a_key_quoted_in_part_is_redacted_from_sixteen_bytes_on() {
+    assert_eq!(filtered(KEY, [&KEY[..16]]), MARK);
+    assert_eq!(filtered(KEY, [&KEY[5..30]]), MARK);
+    assert_eq!(filtered(KEY, [&KEY[..15]]), &KEY[..15]);
+}
+
+#[test]
+fn ordinary_text_passes_unchanged_and_what_cannot_be_a_key_is_not_held() {
+    let text = "The key of a door, an äöü, sk-proj- and 🗝; aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ=.";
+    assert_eq!(filtered(KEY, [text]), text);
+    let mut out = String::new();
+    assert_eq!(scan(KEY.as_bytes(), "nothing here. ", false, &mut out), 14);
+    assert_eq!(out, "nothing here. ");
+}
+
+#[test]
+fn a_short_key_is_redacted_only_whole_and_a_tiny_one_not_at_all() {
+    assert_eq!(
+        filtered("hunter2!", ["say hunter2! now"]),
+        "say [redacted] now"
+    );
+    assert_eq!(filtered("hunter2!", ["say hunter2 now"]), "say hunter2 now");
+    assert_eq!(filtered("abc", ["abcabc"]), "abcabc");
+}
+
+proptest! {
+    #[test]
+    fn no_split_of_no_form_of_no_key_lets_it_through(
+        key in "[!-~]{8,80}",
+        form in 0_usize..14,
+        before in "\\PC{0,20}",
+        cuts in proptest::collection::vec(0_usize..400, 0..6),
+    ) {
+        let forms = forms(&key);
+        let (_, form) = &forms[form % forms.len()];
+        let text = format!("{before} {form} after");
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % text.len()).collect();
+        cuts.retain(|cut| text.is_char_boundary(*cut));
+        cuts.sort_unstable();
+        let mut pieces = Vec::new();
+        let mut from = 0;
+        for cut in cuts {
+            pieces.push(&text[from..cut]);
+            from = cut;
+        }
+        pieces.push(&text[from..]);
+        let out = filtered(&key, pieces);
+        prop_assert_eq!(&out, &filtered(&key, [text.as_str()]));
+        prop_assert!(out.contains(MARK), "{}", out);
+        prop_assert!(!out.contains(form.as_str()));
+        prop_assert!(!out.contains(&key));
+    }
+}
