@@ -2,11 +2,12 @@
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::Client;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::DemoError;
-use crate::cli::args::Demo;
+use crate::{cli::args::Demo, secrets::providers::aws::http_client};
 
 /// The secret's place.
 pub(super) struct AwsStore {
@@ -42,7 +43,7 @@ impl AwsStore {
         let value = json!({ "api_key": key.as_str() }).to_string();
         let request = self
             .client()
-            .await
+            .await?
             .create_secret()
             .name(&self.name)
             .secret_string(value);
@@ -56,7 +57,7 @@ impl AwsStore {
     }
 
     pub(super) async fn remove(&self) -> Result<(), DemoError> {
-        let client = self.client().await;
+        let client = self.client().await?;
         let request = client
             .delete_secret()
             .secret_id(&self.name)
@@ -69,13 +70,19 @@ impl AwsStore {
         })
     }
 
-    async fn client(&self) -> Client {
+    async fn client(&self) -> Result<Client, DemoError> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()));
         if let Some(endpoint_url) = &self.endpoint_url {
             loader = loader.endpoint_url(endpoint_url);
+            // A server on this machine needs no proxy and no authorities.
+            if endpoint_url.starts_with("http://") {
+                let client = http_client(ProxyConfig::disabled(), false)
+                    .map_err(|error| DemoError::Setup(error.to_string()))?;
+                loader = loader.http_client(client);
+            }
         }
-        Client::new(&loader.load().await)
+        Ok(Client::new(&loader.load().await))
     }
 
     pub(super) fn config(&self) -> String {

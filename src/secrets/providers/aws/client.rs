@@ -136,26 +136,38 @@ impl Plan {
             .endpoint
             .as_ref()
             .is_none_or(|endpoint| endpoint.is_https);
-        let tls = TlsContext::builder()
-            .with_trust_store(TrustStore::empty().with_native_roots(reads_roots))
-            .build()
-            .map_err(|_| ProviderError::new(ErrorKind::Tls, "no HTTPS client could be made"))?;
-        let connector = move |settings: Option<&_>, components: Option<&RuntimeComponents>| {
-            let mut builder = Connector::builder()
-                .pool_max_idle_per_host(0)
-                .proxy_config(proxy.clone())
-                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-                .tls_context(tls.clone());
-            if let Some(settings) = settings {
-                builder = builder.connector_settings(Clone::clone(settings));
-            }
-            if let Some(sleep) = components.and_then(RuntimeComponents::sleep_impl) {
-                builder = builder.sleep_impl(sleep);
-            }
-            builder.build()
-        };
-        Ok(HttpBuilder::new().build_with_connector_fn(connector))
+        http_client(proxy, reads_roots)
     }
+}
+
+/// An HTTP client for the SDK that keeps no connection. `proxy` replaces what the proxy variables
+/// say; `reads_roots` is false where no way leads over TLS.
+///
+/// # Errors
+/// If the TLS library refuses its settings.
+pub(crate) fn http_client(
+    proxy: ProxyConfig,
+    reads_roots: bool,
+) -> Result<SharedHttpClient, ProviderError> {
+    let tls = TlsContext::builder()
+        .with_trust_store(TrustStore::empty().with_native_roots(reads_roots))
+        .build()
+        .map_err(|_| ProviderError::new(ErrorKind::Tls, "no HTTPS client could be made"))?;
+    let connector = move |settings: Option<&_>, components: Option<&RuntimeComponents>| {
+        let mut builder = Connector::builder()
+            .pool_max_idle_per_host(0)
+            .proxy_config(proxy.clone())
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(tls.clone());
+        if let Some(settings) = settings {
+            builder = builder.connector_settings(Clone::clone(settings));
+        }
+        if let Some(sleep) = components.and_then(RuntimeComponents::sleep_impl) {
+            builder = builder.sleep_impl(sleep);
+        }
+        builder.build()
+    };
+    Ok(HttpBuilder::new().build_with_connector_fn(connector))
 }
 
 /// Looks at each request to Secrets Manager before it leaves, and at each answer before it is read.

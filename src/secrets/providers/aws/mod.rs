@@ -10,4 +10,5 @@ mod failure;
 mod place;
 mod provider;
 
+pub(crate) use client::http_client;
 pub use config::AwsSettings;
