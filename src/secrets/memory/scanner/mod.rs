@@ -11,7 +11,15 @@
 
 mod canary;
 mod huffman;
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "nothing can be looked at there")
+)]
 mod matcher;
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "nothing can be looked at there")
+)]
 mod needle;
 mod report;
 

@@ -113,11 +113,7 @@ fn base64_is_found_in_three_phases_and_both_alphabets() {
                 },
                 "phase {phase}"
             );
-            let fragment = &text.as_bytes()[20..36];
-            assert_eq!(
-                outside(key, &[&noise(5)[..], fragment, &noise(5)].concat()).base64,
-                1
-            );
+            every_fragment_is_found(key, &text.as_bytes()[4..64], 16, |found| found.base64);
         }
     }
 }
@@ -138,11 +134,18 @@ fn huffman_code_is_found_at_every_bit_offset() {
             },
             "{zeros} zeros"
         );
-        let fragment = &code[12..24];
-        assert_eq!(
-            outside(&key, &[&noise(5)[..], fragment, &noise(5)].concat()).huffman,
-            1
-        );
+        every_fragment_is_found(&key, &code[6..36], 12, |found| found.huffman);
+    }
+}
+
+/// Cuts fragments of `length` bytes out of `text`, at every place, and puts each at every
+/// alignment.
+fn every_fragment_is_found(key: &str, text: &[u8], length: usize, count: fn(Findings) -> usize) {
+    for fragment in text.windows(length) {
+        for offset in 0..length {
+            let memory = [&noise(offset)[..], fragment, &noise(20)].concat();
+            assert_eq!(count(outside(key, &memory)), 1, "offset {offset}");
+        }
     }
 }
 
