@@ -23,6 +23,7 @@ mod promises {
     mod destinations;
     mod leaks;
     mod limits;
+    mod papers;
     mod providers_live;
     mod transports;
     mod upstream_tls;
