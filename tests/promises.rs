@@ -17,10 +17,12 @@ mod support;
 
 mod promises {
     mod arrangement;
+    mod aws;
     mod backends;
     mod calls;
     mod configuration;
     mod destinations;
+    mod http_token;
     mod leaks;
     mod limits;
     mod papers;
