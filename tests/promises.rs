@@ -26,7 +26,10 @@ mod promises {
     mod leaks;
     mod limits;
     mod papers;
+    mod progress;
     mod providers_live;
+    mod proxies;
+    mod tools;
     mod transports;
     mod upstream_tls;
     mod vault;
