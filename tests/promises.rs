@@ -23,6 +23,7 @@ mod promises {
     mod destinations;
     mod leaks;
     mod limits;
+    mod memory_proof;
     mod providers_live;
     mod transports;
     mod vault;
