@@ -25,6 +25,7 @@ mod promises {
     mod http_token;
     mod leaks;
     mod limits;
+    mod memory_proof;
     mod papers;
     mod progress;
     mod providers_live;
