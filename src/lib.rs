@@ -15,5 +15,6 @@ pub mod models;
 pub mod secrets;
 
 pub mod call;
+mod key_shape;
 pub mod settings;
 pub mod telemetry;

@@ -4,11 +4,7 @@
 //! only if it looks like something a person would name; a wrong guess hides a name, never the
 //! other way about.
 
-/// Segments that begin vendors' keys.
-const KEY_PREFIXES: [&str; 16] = [
-    "sk", "pk", "rk", "xai", "gsk", "hf", "ghp", "gho", "ghs", "glpat", "hvs", "hvb", "akia",
-    "asia", "xoxb", "bearer",
-];
+use crate::key_shape::is_key_prefix;
 
 /// Units, right or wrong, without the `s` of the plural.
 const UNITS: [&str; 15] = [
@@ -22,7 +18,7 @@ pub(super) fn is_plain(word: &str) -> bool {
     let segments: Vec<&str> = word.split(['-', '_', '.', '/']).collect();
     word.len() <= 40
         && segments.len() <= 5
-        && !KEY_PREFIXES.contains(&segments[0])
+        && !is_key_prefix(segments[0])
         && segments.iter().all(|segment| is_plain_segment(segment))
 }
 
