@@ -16,5 +16,6 @@ pub mod secrets;
 
 pub mod call;
 mod key_shape;
+mod nearest;
 pub mod settings;
 pub mod telemetry;

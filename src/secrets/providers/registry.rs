@@ -11,8 +11,8 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{BuildContext, SecretProvider, suggestion::nearest};
-use crate::{secrets::Reference, settings::Problem};
+use super::{BuildContext, SecretProvider};
+use crate::{nearest::meant, secrets::Reference, settings::Problem};
 
 /// What a provider's settings can do; the registry knows nothing more of a provider.
 pub(super) trait ProviderSettings {
@@ -204,7 +204,7 @@ fn find(name: &str, path: Vec<String>) -> Result<&'static Known, Problem> {
         None => Err(Problem::at(
             path,
             "no secret provider has this name",
-            match nearest(name, KNOWN.iter().map(|known| known.name)) {
+            match meant(name, KNOWN.iter().map(|known| known.name)) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("the secret providers are: {}", present()),
             },
