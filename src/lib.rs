@@ -17,5 +17,6 @@ pub mod secrets;
 pub mod call;
 mod key_shape;
 mod nearest;
+mod outbound;
 pub mod settings;
 pub mod telemetry;
