@@ -15,5 +15,8 @@ pub mod models;
 pub mod secrets;
 
 pub mod call;
+mod key_shape;
+mod nearest;
+mod outbound;
 pub mod settings;
 pub mod telemetry;

@@ -1,8 +1,11 @@
 //! The command line: what can be typed, and the help that explains it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue},
+};
 
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -17,6 +20,27 @@ pub struct Cli {
     /// What configuration to use, and what overrides it.
     #[command(flatten)]
     pub global: Global,
+}
+
+/// Takes a refused value out of an error if it stands in the environment. What somebody typed may
+/// be shown to them; what a variable holds was not typed, and may be a misplaced key.
+pub(super) fn without_environment_values(
+    mut error: clap::Error,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> clap::Error {
+    let Some(ContextValue::String(refused)) = error.get(ContextKind::InvalidValue) else {
+        return error;
+    };
+    // Only variables of ours become arguments.
+    let held = environment.into_iter().find_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        (name.starts_with("KEYWARD_") && value == refused.as_str()).then_some(name)
+    });
+    if let Some(name) = held {
+        let shown = format!("${name}");
+        error.insert(ContextKind::InvalidValue, ContextValue::String(shown));
+    }
+    error
 }
 
 const EXIT_CODES: &str = "\
@@ -35,16 +59,29 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// How much to log, to stderr.
-    #[arg(long, global = true, env = "KEYWARD_LOG_LEVEL", value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_LOG_LEVEL",
+        hide_env_values = true,
+        value_name = "LEVEL"
+    )]
     pub log_level: Option<LogLevel>,
     /// How log lines look.
-    #[arg(long, global = true, env = "KEYWARD_LOG_FORMAT", value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_LOG_FORMAT",
+        hide_env_values = true,
+        value_name = "FORMAT"
+    )]
     pub log_format: Option<LogFormat>,
     /// The model that is asked when a call names none.
     #[arg(
         long,
         global = true,
         env = "KEYWARD_DEFAULT_MODEL",
+        hide_env_values = true,
         value_name = "MODEL"
     )]
     pub default_model: Option<String>,
@@ -71,7 +108,12 @@ pub enum Command {
 pub struct Serve {
     /// Serve streamable HTTP at this address instead of stdio, for example 127.0.0.1:8787.
     /// `server.http.token_secret` must name the bearer token that clients send.
-    #[arg(long, env = "KEYWARD_HTTP", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "KEYWARD_HTTP",
+        hide_env_values = true,
+        value_name = "ADDRESS"
+    )]
     pub http: Option<SocketAddr>,
 }
 
@@ -131,4 +173,26 @@ pub enum DemoSecrets {
     Vault,
     /// In AWS Secrets Manager.
     Aws,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_value_is_shown_if_it_was_typed_and_not_if_a_variable_holds_it() {
+        for command in [
+            ["keyward", "check", "--log-level", "wornCanary"],
+            ["keyward", "check", "--log-format", "wornCanary"],
+            ["keyward", "serve", "--http", "wornCanary"],
+        ] {
+            let refused = || Cli::try_parse_from(command).unwrap_err();
+            let typed = without_environment_values(refused(), []).to_string();
+            assert!(typed.contains("wornCanary"), "{typed}");
+            let variable = ("KEYWARD_X".into(), "wornCanary".into());
+            let held = without_environment_values(refused(), [variable]).to_string();
+            assert!(!held.contains("Canary"), "{held}");
+            assert!(held.contains("$KEYWARD_X"), "{held}");
+        }
+    }
 }

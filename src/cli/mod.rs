@@ -41,7 +41,9 @@ const RUNTIME_SHUTDOWN: Duration = Duration::from_millis(100);
 pub fn main() -> ExitCode {
     let protections = memory::harden();
     telemetry::set_panic_hook();
-    let Cli { command, global } = Cli::parse();
+    let Cli { command, global } = Cli::try_parse().unwrap_or_else(|error| {
+        args::without_environment_values(error, std::env::vars_os()).exit()
+    });
     let exit = match command {
         Command::Serve(options) => match World::load(&global, options.http, &protections) {
             Ok(world) => run(serve::serve(world)),

@@ -69,7 +69,7 @@ impl World {
         let secrets = &config.secrets;
         let references: Vec<_> = secrets.references().collect();
         let chain = secrets.chain();
-        let names = providers::env_names(&chain, &secrets.providers, &references);
+        let names = providers::env_names(&secrets.providers, &references);
         let taken = take_environment(&pool, names)
             .map_err(|error| WorldError::Internal(error.to_string()))?;
         let invalid =

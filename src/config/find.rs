@@ -54,6 +54,16 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
+    /// Whether the words of this reason name `path` already.
+    pub(super) fn names(&self, path: &Path) -> bool {
+        match self {
+            Self::Writable(named) | Self::ForeignOwner(named) => {
+                std::path::absolute(path).is_ok_and(|path| path == *named)
+            }
+            _ => false,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn help(&self) -> String {

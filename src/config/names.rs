@@ -1,14 +1,10 @@
-//! Which words of a configuration may be shown, and which known word was probably meant.
+//! Which words of a configuration may be shown.
 //!
 //! Whoever writes a file may paste a key anywhere, also where a name belongs. So a word is shown
 //! only if it looks like something a person would name; a wrong guess hides a name, never the
 //! other way about.
 
-/// Segments that begin vendors' keys.
-const KEY_PREFIXES: [&str; 16] = [
-    "sk", "pk", "rk", "xai", "gsk", "hf", "ghp", "gho", "ghs", "glpat", "hvs", "hvb", "akia",
-    "asia", "xoxb", "bearer",
-];
+use crate::key_shape::is_key_prefix;
 
 /// Units, right or wrong, without the `s` of the plural.
 const UNITS: [&str; 15] = [
@@ -22,7 +18,7 @@ pub(super) fn is_plain(word: &str) -> bool {
     let segments: Vec<&str> = word.split(['-', '_', '.', '/']).collect();
     word.len() <= 40
         && segments.len() <= 5
-        && !KEY_PREFIXES.contains(&segments[0])
+        && !is_key_prefix(segments[0])
         && segments.iter().all(|segment| is_plain_segment(segment))
 }
 
@@ -43,22 +39,6 @@ pub(super) fn is_quantity(text: &str) -> bool {
     let unit = unit.trim_start_matches(' ').to_ascii_lowercase();
     let one = unit.strip_suffix('s').unwrap_or(&unit);
     (1..=9).contains(&number) && (one.is_empty() || UNITS.contains(&one))
-}
-
-/// The known word that is near enough to `word` to be meant by it.
-pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    // Work is bounded: a pasted page is near nothing.
-    if word.len() > 64 {
-        return None;
-    }
-    let word = word.to_ascii_lowercase().replace('-', "_");
-    let distance = |known: &str| strsim::damerau_levenshtein(&word, &known.replace('-', "_"));
-    known
-        .iter()
-        .map(|known| (distance(known), *known))
-        .filter(|(distance, known)| *distance <= (known.len() / 3).clamp(1, 3))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
 }
 
 /// `a`, `b` and `c`, for a sentence.
@@ -111,19 +91,5 @@ mod tests {
         for text in ["", "s", "1234567890", "1abc", "7q", "12:34"] {
             assert!(!is_quantity(text), "{text}");
         }
-    }
-
-    #[test]
-    fn a_typo_finds_its_word_and_a_stranger_finds_none() {
-        assert_eq!(
-            nearest("secret", &["server", "secrets", "models"]),
-            Some("secrets")
-        );
-        assert_eq!(
-            nearest("base-url", &["base_url", "models"]),
-            Some("base_url")
-        );
-        assert_eq!(nearest("Level", &["level"]), Some("level"));
-        assert_eq!(nearest("banana", &["server", "secrets"]), None);
     }
 }

@@ -45,7 +45,7 @@ pub enum CheckExit {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file was not read.
-    #[error("{reason}")]
+    #[error("the configuration was not read")]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -257,8 +257,12 @@ impl ConfigError {
     pub fn human(&self, style: Style) -> String {
         match self {
             Self::Unreadable { path, reason } => {
-                let diagnostic = MietteDiagnostic::new(format!("{}: {reason}", shown(path)))
-                    .with_help(reason.help());
+                let what = if reason.names(path) {
+                    reason.to_string()
+                } else {
+                    format!("{}: {reason}", shown(path))
+                };
+                let diagnostic = MietteDiagnostic::new(what).with_help(reason.help());
                 let mut report = String::new();
                 render(&Report::new(diagnostic), style, &mut report);
                 report

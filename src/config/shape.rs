@@ -13,6 +13,7 @@ use super::{
     report::Finding,
     tree::{Id, Kind, Node},
 };
+use crate::nearest;
 
 /// How many misfits are looked for; nobody reads more at once.
 const MOST: usize = 50;
@@ -118,7 +119,7 @@ fn suggest(word: &str, known: &[&str]) -> String {
             names::list(known)
         );
     }
-    match names::nearest(word, known) {
+    match nearest::meant(word, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known here: {}{hidden}", names::list(known)),
     }

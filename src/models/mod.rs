@@ -8,7 +8,6 @@ mod completion;
 mod config;
 mod error;
 mod key_filter;
-mod nearest;
 mod provider;
 pub mod providers;
 mod resolve;

@@ -5,7 +5,7 @@
 //! preset's own address. An entry called `openai` that leads elsewhere gets no key unless it
 //! names one.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use reqwest::Url;
 
@@ -14,6 +14,7 @@ use super::{
     config::{Connections, ModelProviderSettings, ModelsSettings, Protocol, Timeouts},
 };
 use crate::{
+    outbound::is_loopback,
     secrets::{KeyState, SecretName},
     settings::Problem,
 };
@@ -303,16 +304,6 @@ fn parse_endpoint(base: &str) -> Result<Url, (&'static str, &'static str)> {
     }
     let endpoint = format!("{}/chat/completions", url.as_str().trim_end_matches('/'));
     Url::parse(&endpoint).map_err(|_| ("not a URL", "write an address"))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        let address = host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost")
-            || address
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
-    })
 }
 
 fn is_plain_name(name: &str) -> bool {

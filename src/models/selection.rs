@@ -10,15 +10,18 @@ use serde::Serialize;
 use super::{
     Completion, CompletionRequest, ModelError, ModelErrorKind, ModelFacts, ModelProvider,
     config::{ModelsSettings, Protocol},
-    nearest::nearest,
     providers::openai::OpenAiProvider,
     resolve::{qualified, resolve},
 };
 use crate::{
     call::CallContext,
+    nearest::nearest,
     secrets::{Broker, KeyState, SecretName},
     settings::Problem,
 };
+
+/// How many names are offered for one that nobody knows.
+const MOST_SUGGESTED: usize = 3;
 
 /// The models that may be asked for. Built once; shared by reference.
 pub struct Models {
@@ -130,8 +133,9 @@ impl Models {
             .ok_or_else(|| {
                 let known = self.providers.iter().flat_map(|p| p.models());
                 let names = known.map(|model| model.name.as_str());
+                let nearest = nearest(name, names).into_iter().take(MOST_SUGGESTED);
                 ModelError::new(ModelErrorKind::UnknownModel {
-                    nearest: nearest(name, names),
+                    nearest: nearest.map(|near| near.name.to_owned()).collect(),
                 })
             })
     }

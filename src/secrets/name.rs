@@ -8,7 +8,7 @@ use std::{fmt, str::FromStr};
 
 use serde::Deserialize;
 
-use super::reference::looks_like_key;
+use crate::key_shape::looks_like_key;
 
 /// A secret's name: 1 to 128 characters of `a-z A-Z 0-9 . _ -`, in segments parted by `/`, none
 /// of which is empty, `.` or `..`.
@@ -70,7 +70,12 @@ mod tests {
 
     #[test]
     fn a_pasted_key_is_not_a_name() {
-        assert!("sk-proj-0123456789abcdef".parse::<SecretName>().is_err());
+        for key in [
+            "sk-proj-0123456789abcdef",
+            "0ca4a12f9b7d4e6f8e1c2a9b7d4e6f0f",
+        ] {
+            assert!(key.parse::<SecretName>().is_err(), "{key}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use crate::key_shape::looks_like_key;
+
 /// Where a secret lives: `provider:path`, with optional `?option=value` and `#field`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reference {
@@ -101,6 +103,9 @@ impl FromStr for Reference {
             return Err(InvalidReference::LooksLikeKey);
         }
         let Parts { path, query, field } = split(rest)?;
+        if looks_like_key(path) {
+            return Err(InvalidReference::LooksLikeKey);
+        }
         if path.is_empty() {
             return Err(InvalidReference::NoPath);
         }
@@ -191,31 +196,6 @@ fn parse_field(field: &str) -> Result<Field, InvalidReference> {
     }
 }
 
-/// Whether a text has the shape of a well-known key: a vendor's prefix, or one long run of
-/// letters and digits that no name has.
-pub(super) fn looks_like_key(text: &str) -> bool {
-    const PREFIXES: [&str; 13] = [
-        "sk-",
-        "sk_",
-        "AIza",
-        "xai-",
-        "gsk_",
-        "AKIA",
-        "ASIA",
-        "ghp_",
-        "github_pat_",
-        "glpat-",
-        "hvs.",
-        "s.",
-        "Bearer ",
-    ];
-    let prefixed = |prefix: &str| {
-        text.strip_prefix(prefix)
-            .is_some_and(|rest| rest.len() >= 12 && !rest.contains(['/', ':', '#', '.']))
-    };
-    PREFIXES.iter().any(|prefix| prefixed(prefix))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -259,6 +239,8 @@ mod tests {
             "sk-proj-0123456789abcdef",
             "AIzaSyA0123456789abcdef",
             "env:sk-0123456789abcdef",
+            "env:sk-0123456789abcdef?version=1",
+            "env:sk-0123456789abcdef#field",
         ] {
             let error = parse(key).unwrap_err();
             assert_eq!(error, InvalidReference::LooksLikeKey);

@@ -5,7 +5,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::DemoError;
-use crate::cli::args::Demo;
+use crate::{cli::args::Demo, outbound};
 
 const MOUNT: &str = "secret";
 
@@ -115,38 +115,22 @@ fn client(address: &str, ca_file: Option<&std::path::Path>) -> Result<reqwest::C
     let url: reqwest::Url = address
         .parse()
         .map_err(|_| failed("the Vault server's address is not a URL"))?;
-    let builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(std::time::Duration::from_secs(10));
-    let loopback = match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    };
-    let builder = if loopback {
-        builder.no_proxy()
-    } else {
-        builder
-    };
-    let builder = match (url.scheme(), ca_file) {
+    let roots = match (url.scheme(), ca_file) {
         ("https", Some(file)) => {
             let pem = std::fs::read(file).map_err(|_| failed("the CA file cannot be read"))?;
-            let roots = reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|_| failed("the CA file holds no PEM certificate"))?;
-            builder.tls_certs_only(roots)
+            let roots = outbound::authorities(&pem);
+            Some(roots.ok_or_else(|| failed("the CA file holds no PEM certificate"))?)
         }
-        ("https", None) => builder,
-        ("http", _) if loopback => builder.tls_certs_only([]),
+        ("https", None) => None,
+        ("http", _) if outbound::is_loopback(&url) => None,
         _ => {
             return Err(failed(
                 "use https, or http on loopback: the token must not be readable",
             ));
         }
     };
-    builder
+    outbound::client(&url, roots)
+        .timeout(std::time::Duration::from_secs(10))
         .build()
         .map_err(|_| failed("no certificate authorities are installed"))
 }

@@ -153,6 +153,23 @@ fn flags_and_variables_win_over_the_file_and_no_file_works() {
 }
 
 #[test]
+fn a_path_that_the_reason_names_is_not_written_before_it_again() {
+    use crate::config::Unreadable;
+    let refused = |file: &str, writable: &str| {
+        let error = ConfigError::Unreadable {
+            path: file.into(),
+            reason: Unreadable::Writable(writable.into()),
+        };
+        format!("{error} {}", error.human(Style::default()))
+    };
+    let file = refused("/etc/k.yaml", "/etc/k.yaml");
+    // Once in the message, once in the help.
+    assert_eq!(file.matches("/etc/k.yaml").count(), 2, "{file}");
+    let folder = refused("/etc/k.yaml", "/etc");
+    assert!(folder.contains("/etc/k.yaml: /etc may be"), "{folder}");
+}
+
+#[test]
 fn a_file_that_was_named_and_is_absent_is_an_error() {
     let nothing: HashMap<String, String> = HashMap::new();
     let absent = std::path::Path::new("/nowhere/config.yaml");

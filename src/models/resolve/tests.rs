@@ -84,6 +84,7 @@ fn a_key_is_not_sent_in_clear_text_to_another_machine() {
     for there in [
         "http://10.0.0.1/v1",
         "http://localhost.evil.example/v1",
+        "http://vault.localhost/v1",
         "http://example/v1",
     ] {
         assert_eq!(

@@ -7,19 +7,15 @@
 use std::error::Error;
 
 use reqwest::Url;
-use url_host::is_loopback;
 
-use crate::settings::Problem;
+use crate::{outbound::is_loopback, settings::Problem};
 
 /// A checked base address of a store.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     /// The address, without a slash at its end.
     pub(super) address: String,
-    /// `http` to loopback or by permission, else `https`.
-    pub(super) is_https: bool,
-    /// On this machine: never through a proxy.
-    pub(super) is_loopback: bool,
+    url: Url,
 }
 
 impl Endpoint {
@@ -46,8 +42,7 @@ impl Endpoint {
         if url.query().is_some() || url.fragment().is_some() {
             return problem("an address has no `?` and no `#`", example);
         }
-        let (is_https, is_loopback) = (url.scheme() == "https", is_loopback(&url));
-        if !is_https && !is_loopback && !allow_plaintext {
+        if url.scheme() != "https" && !is_loopback(&url) && !allow_plaintext {
             return problem(
                 "keys would cross the network readable: plain `http` is for this machine alone",
                 "use `https://`, or set `allow_plaintext: true` if something else protects the way",
@@ -55,29 +50,23 @@ impl Endpoint {
         }
         Ok(Self {
             address: url.as_str().trim_end_matches('/').to_owned(),
-            is_https,
-            is_loopback,
+            url,
         })
     }
-}
 
-mod url_host {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    /// The address as a URL.
+    pub(super) fn url(&self) -> &Url {
+        &self.url
+    }
 
-    use reqwest::Url;
+    /// Whether it speaks TLS; else it is on this machine, or clear text is permitted.
+    pub(super) fn is_https(&self) -> bool {
+        self.url.scheme() == "https"
+    }
 
-    /// Whether a URL's host is this machine, told by its text: a name is not looked up.
-    pub(super) fn is_loopback(url: &Url) -> bool {
-        let host = url.host_str().unwrap_or_default();
-        let v6 = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'));
-        host == "localhost"
-            || host.ends_with(".localhost")
-            || host
-                .parse::<Ipv4Addr>()
-                .is_ok_and(|address| address.is_loopback())
-            || v6.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok_and(|a| a.is_loopback()))
+    /// Whether it is on this machine: never through a proxy.
+    pub(super) fn is_loopback(&self) -> bool {
+        is_loopback(&self.url)
     }
 }
 
@@ -149,6 +138,7 @@ mod tests {
             "http://vault.example",
             "http://10.0.0.1",
             "http://localhost.example",
+            "http://vault.localhost",
         ] {
             assert!(refused(other, false), "{other}");
             assert!(!refused(other, true), "{other}");

@@ -23,7 +23,6 @@ mod provider;
 mod registry;
 #[cfg(any(feature = "file", feature = "vault"))]
 mod secret_file;
-mod suggestion;
 #[cfg(any(feature = "file", feature = "vault", feature = "aws"))]
 mod template;
 #[cfg(any(feature = "file", feature = "vault", feature = "aws"))]

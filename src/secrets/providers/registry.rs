@@ -11,8 +11,8 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{BuildContext, SecretProvider, suggestion::nearest};
-use crate::{secrets::Reference, settings::Problem};
+use super::{BuildContext, SecretProvider};
+use crate::{nearest::meant, secrets::Reference, settings::Problem};
 
 /// What a provider's settings can do; the registry knows nothing more of a provider.
 pub(super) trait ProviderSettings {
@@ -20,8 +20,10 @@ pub(super) trait ProviderSettings {
     /// the root of the configuration.
     fn build(&self, cx: BuildContext<'_>) -> Result<Arc<dyn SecretProvider>, Vec<Problem>>;
 
-    /// The variables of the environment whose values this provider must find in locked memory.
-    fn secret_variables(&self) -> Vec<String>;
+    /// The variables of the environment that hold keys, as far as the settings tell.
+    fn secret_variables(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 macro_rules! registry {
@@ -157,30 +159,23 @@ const LOGINS: [&str; 4] = [
 ];
 
 /// The names of all variables that must be taken out of the environment at start, for this
-/// configuration: what references and settings name, the well-known ones, and the login of each
-/// provider in use.
+/// configuration: what references and settings name, the well-known ones, and the logins of stores.
 #[must_use]
 pub fn env_names<'a>(
-    chain: &[String],
     settings: &ProvidersSettings,
     references: impl IntoIterator<Item = &'a Reference>,
 ) -> BTreeSet<String> {
-    let mut used: BTreeSet<&str> = chain.iter().map(String::as_str).collect();
     let mut names: BTreeSet<String> = LOGINS.iter().map(|&name| name.to_owned()).collect();
-    for reference in references {
-        used.insert(reference.provider());
-        if reference.provider() == "env" {
-            names.insert(reference.path().to_owned());
-        }
-    }
-    for known in KNOWN {
-        // The well-known variables are taken whether or not `env` is used: a key that nobody asks
-        // for has even less reason to stay readable in the environment block.
-        let is_used =
-            known.name == "env" || used.contains(known.name) || (known.is_configured)(settings);
-        if let Some(settings_of) = known.settings.filter(|_| is_used) {
-            names.extend(settings_of(settings).secret_variables());
-        }
+    names.extend(
+        references
+            .into_iter()
+            .filter(|reference| reference.provider() == "env")
+            .map(|reference| reference.path().to_owned()),
+    );
+    // Taken whether or not their provider is used: a key that nobody asks for has even less reason
+    // to stay readable in the environment block.
+    for settings_of in KNOWN.iter().filter_map(|known| known.settings) {
+        names.extend(settings_of(settings).secret_variables());
     }
     names
 }
@@ -204,7 +199,7 @@ fn find(name: &str, path: Vec<String>) -> Result<&'static Known, Problem> {
         None => Err(Problem::at(
             path,
             "no secret provider has this name",
-            match nearest(name, KNOWN.iter().map(|known| known.name)) {
+            match meant(name, KNOWN.iter().map(|known| known.name)) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("the secret providers are: {}", present()),
             },
@@ -328,7 +323,7 @@ mod tests {
         let settings: ProvidersSettings =
             serde_json::from_str(r#"{"env": {"names": {"openai": "MY_KEY"}}}"#).unwrap();
         let reference: Reference = "env:BACKUP_KEY".parse().unwrap();
-        let names = env_names(&[], &settings, [&reference]);
+        let names = env_names(&settings, [&reference]);
         for name in ["BACKUP_KEY", "MY_KEY", "GEMINI_API_KEY"] {
             assert!(names.contains(name), "{name} in {names:?}");
         }
@@ -337,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_logins_of_stores_are_taken_whether_or_not_they_are_used() {
-        let names = env_names(&[], &ProvidersSettings::default(), []);
+        let names = env_names(&ProvidersSettings::default(), []);
         for name in LOGINS {
             assert!(names.contains(name), "{name} in {names:?}");
         }

@@ -34,7 +34,6 @@ use crate::support::{
 const AWS_SDK: usize = 2;
 
 #[test]
-#[expect(clippy::print_stdout, reason = "part of the table in docs/memory.md")]
 fn a_login_at_vault_rests_once_in_the_pool_and_its_secret_id_nowhere() {
     ordinary_user::tries(|| {
         let key = Canary::random(64);
@@ -84,7 +83,6 @@ fn a_login_at_vault_rests_once_in_the_pool_and_its_secret_id_nowhere() {
 
 /// What the AWS SDK holds of the credentials, and that it holds it for its one request only.
 #[test]
-#[expect(clippy::print_stdout, reason = "part of the table in docs/memory.md")]
 fn aws_credentials_leave_the_pool_for_one_request() {
     ordinary_user::tries(|| {
         let proxy = PausingProxy::start(Moto::shared().address());
@@ -142,7 +140,6 @@ fn over_http(token: &str) -> (Watched, String) {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "part of the table in docs/memory.md")]
 fn a_bearer_token_is_gone_when_it_was_checked() {
     ordinary_user::tries(|| {
         let token = Canary::random(64);

@@ -22,10 +22,6 @@ struct Row {
 }
 
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "the table is what the reader runs this for"
-)]
 fn a_key_is_there_once_when_fetched_and_nowhere_100_ms_after_the_call() {
     ordinary_user::tries(|| {
         let rows: Vec<Row> = thread::scope(|scope| {

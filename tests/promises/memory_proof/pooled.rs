@@ -34,7 +34,6 @@ const HTTP_2: Findings = Findings {
 };
 
 #[test]
-#[expect(clippy::print_stdout, reason = "part of the table in docs/memory.md")]
 fn a_kept_connection_keeps_one_copy_at_most_and_none_beyond_its_idle_limit() {
     ordinary_user::tries(|| {
         let kept = Way::ALL.map(|way| {

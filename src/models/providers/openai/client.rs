@@ -2,17 +2,17 @@
 //!
 //! Building reads the authorities to trust, which costs tens of milliseconds and fails where a
 //! machine has none; so it is done once, away from the runtime's threads, and not at all for
-//! plain HTTP. It follows no redirects, retries nothing, and lets a proxy see https only.
+//! plain HTTP. What it has in common with other clients is in [`outbound`].
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
+use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, redirect};
+use reqwest::{Client, ClientBuilder};
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
-use crate::models::{Connections, ModelErrorKind, ProviderConfig};
+use crate::{
+    models::{Connections, ModelErrorKind, ProviderConfig},
+    outbound,
+};
 
 /// How long a pooled connection may wait for its next use, and with it the buffer that may hold
 /// the key.
@@ -39,34 +39,17 @@ impl LazyClient {
 
 fn build(config: &ProviderConfig) -> Result<Client, &'static str> {
     let encrypted = config.endpoint.scheme() == "https";
-    let builder = Client::builder()
-        .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .tcp_nodelay(true)
+    let roots = match &config.ca_file {
+        Some(file) if encrypted => {
+            let pem = std::fs::read(file).map_err(|_| "its `ca_file` cannot be read")?;
+            Some(outbound::authorities(&pem).ok_or("its `ca_file` holds no PEM certificate")?)
+        }
+        _ => None,
+    };
+    let builder = outbound::client(&config.endpoint, roots)
         .connect_timeout(config.timeouts.connect)
         .http2_max_header_list_size(64 * 1024);
-    let builder = pin_localhost(pool(builder, config.connections));
-    // The system's proxy variables would else apply to 127.0.0.1 too, and to clear text.
-    let builder = if encrypted && !config.is_loopback() {
-        builder
-    } else {
-        builder.no_proxy()
-    };
-    let builder = match (&config.ca_file, encrypted) {
-        (_, false) => builder.tls_certs_only([]),
-        (None, true) => builder,
-        (Some(file), true) => {
-            let pem = std::fs::read(file).map_err(|_| "its `ca_file` cannot be read")?;
-            let roots = Certificate::from_pem_bundle(&pem)
-                .ok()
-                .filter(|roots| !roots.is_empty())
-                .ok_or("its `ca_file` holds no PEM certificate")?;
-            builder.tls_certs_only(roots)
-        }
-    };
-    builder.build().map_err(|_| {
+    pool(builder, config.connections).build().map_err(|_| {
         if encrypted && config.ca_file.is_none() {
             "no certificate authorities were found on this machine; install `ca-certificates`, \
              or name a PEM file with `ca_file`"
@@ -83,16 +66,4 @@ fn pool(builder: ClientBuilder, connections: Connections) -> ClientBuilder {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(IDLE_LIMIT),
     }
-}
-
-/// `localhost` is trusted with clear text, so it must be this machine, whatever a resolver says.
-fn pin_localhost(builder: ClientBuilder) -> ClientBuilder {
-    let here = [
-        IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(Ipv6Addr::LOCALHOST),
-    ];
-    builder.resolve_to_addrs(
-        "localhost",
-        &here.map(|address| SocketAddr::new(address, 0)),
-    )
 }

@@ -119,10 +119,7 @@ impl Plan {
     }
 
     fn http_client(&self) -> Result<SharedHttpClient, ProviderError> {
-        let is_local = self
-            .endpoint
-            .as_ref()
-            .is_some_and(|endpoint| endpoint.is_loopback);
+        let is_local = self.endpoint.as_ref().is_some_and(Endpoint::is_loopback);
         let proxy = match &self.proxy {
             Some(proxy) if !is_local => ProxyConfig::https(proxy.url.as_str())
                 .map_err(|_| {
@@ -132,10 +129,7 @@ impl Plan {
             _ => ProxyConfig::disabled(),
         };
         // Without a way over TLS no roots are read: a machine may have none.
-        let reads_roots = self
-            .endpoint
-            .as_ref()
-            .is_none_or(|endpoint| endpoint.is_https);
+        let reads_roots = self.endpoint.as_ref().is_none_or(Endpoint::is_https);
         http_client(proxy, reads_roots)
     }
 }

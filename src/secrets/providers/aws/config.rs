@@ -131,12 +131,6 @@ impl ProviderSettings for AwsSettings {
             on_error: self.on_error,
         }))
     }
-
-    fn secret_variables(&self) -> Vec<String> {
-        super::credentials::SECRET_VARIABLES
-            .map(str::to_owned)
-            .to_vec()
-    }
 }
 
 #[cfg(test)]

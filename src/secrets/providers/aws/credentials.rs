@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::secrets::memory::TakenEnvironment;
 
 /// The variables that hold secrets; `AWS_ACCESS_KEY_ID` is a name.
-pub(super) const SECRET_VARIABLES: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+const SECRET_VARIABLES: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 
 /// Credentials as the environment had them at start.
 #[derive(Clone)]

@@ -47,8 +47,4 @@ impl ProviderSettings for FileSettings {
             credentials,
         }))
     }
-
-    fn secret_variables(&self) -> Vec<String> {
-        Vec::new()
-    }
 }

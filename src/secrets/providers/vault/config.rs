@@ -168,10 +168,6 @@ impl ProviderSettings for VaultSettings {
             self.on_error,
         )))
     }
-
-    fn secret_variables(&self) -> Vec<String> {
-        super::session::TOKEN_VARIABLES.map(str::to_owned).to_vec()
-    }
 }
 
 impl VaultSettings {

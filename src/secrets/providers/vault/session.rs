@@ -26,7 +26,7 @@ use crate::secrets::{
 };
 
 /// Where a token may be, in the order in which they are asked.
-pub(super) const TOKEN_VARIABLES: [&str; 2] = ["BAO_TOKEN", "VAULT_TOKEN"];
+const TOKEN_VARIABLES: [&str; 2] = ["BAO_TOKEN", "VAULT_TOKEN"];
 
 /// The longest token or secret id, batch tokens included.
 const MAX_TOKEN_BYTES: usize = 4096;

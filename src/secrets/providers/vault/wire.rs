@@ -10,7 +10,7 @@ use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use http::{HeaderValue, Request, Response, Uri};
-use reqwest::{Certificate, redirect};
+use reqwest::Certificate;
 use rustify::{
     endpoint::{Endpoint as RustifyEndpoint, MiddleWare},
     errors::ClientError,
@@ -18,9 +18,12 @@ use rustify::{
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use crate::secrets::providers::{
-    ErrorKind, ProviderError,
-    endpoint::{Endpoint, tls_failure},
+use crate::{
+    outbound,
+    secrets::providers::{
+        ErrorKind, ProviderError,
+        endpoint::{Endpoint, tls_failure},
+    },
 };
 
 /// The longest answer that is read.
@@ -147,24 +150,15 @@ impl Wire {
     }
 
     async fn build(&self) -> Result<reqwest::Client, ProviderError> {
-        let mut builder = reqwest::Client::builder()
+        let roots = match &self.ca_file {
+            Some(path) if self.endpoint.is_https() => Some(authorities(path).await?),
+            _ => None,
+        };
+        let builder = outbound::client(self.endpoint.url(), roots)
             // HTTP/2 would gain nothing on a connection used once, and keeps compressed headers.
             .http1_only()
             .pool_max_idle_per_host(0)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(CONNECT)
-            .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")));
-        if self.endpoint.is_loopback || !self.endpoint.is_https {
-            builder = builder.no_proxy();
-        }
-        if !self.endpoint.is_https {
-            // No roots: a machine without certificate files must still reach its own loopback.
-            builder = builder.tls_certs_only([]);
-        } else if let Some(path) = &self.ca_file {
-            builder = builder.tls_certs_only(authorities(path).await?);
-        }
+            .connect_timeout(CONNECT);
         // Building reads the system's roots, which takes tens of milliseconds the first time.
         let built = tokio::task::spawn_blocking(move || builder.build()).await;
         built.ok().and_then(Result::ok).ok_or_else(|| {
@@ -224,9 +218,9 @@ async fn authorities(path: &PathBuf) -> Result<Vec<Certificate>, ProviderError> 
     let Ok(pem) = tokio::fs::read(path).await else {
         return refused("cannot be read");
     };
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => refused("has no certificate in it"),
+    match outbound::authorities(&pem) {
+        Some(found) => Ok(found),
+        None => refused("has no certificate in it"),
     }
 }
 
