@@ -88,6 +88,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
         .ok_or(EXPECTED)
 }
 
+/// Whole milliseconds, in a type that logs write as a number.
+#[must_use]
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// `#[serde(deserialize_with)]` for a [`Duration`] in the form of [`parse_duration`].
 ///
 /// # Errors

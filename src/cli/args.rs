@@ -43,11 +43,14 @@ pub(super) fn without_environment_values(
     error
 }
 
+const GLOBAL: &str = "Options of every command";
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 the configuration is invalid, or a check failed; 2 something could not be \
 read, or the command line is wrong; 3 the server or the demo failed while it ran.
 
-Without a configuration file, keys come from well-known variables such as OPENAI_API_KEY.";
+Without a configuration file, keys come from well-known variables such as OPENAI_API_KEY. Begin \
+with `keyward demo`, then `keyward check`; an AI client is given the command `keyward serve`.";
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -56,30 +59,35 @@ pub struct Global {
     /// $XDG_CONFIG_HOME/keyward/config.yaml, then /etc/keyward/config.yaml; never one in the
     /// working directory].
     // The variable is read by `config::find`, which refuses a relative one.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// How much to log, to stderr.
+    /// How much to log, to stderr: error, warn, info or debug [default: info].
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
+        hide_possible_values = true,
         env = "KEYWARD_LOG_LEVEL",
         hide_env_values = true,
         value_name = "LEVEL"
     )]
     pub log_level: Option<LogLevel>,
-    /// How log lines look.
+    /// How log lines look: text, or json with one object a line [default: text].
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
+        hide_possible_values = true,
         env = "KEYWARD_LOG_FORMAT",
         hide_env_values = true,
         value_name = "FORMAT"
     )]
     pub log_format: Option<LogFormat>,
-    /// The model that is asked when a call names none.
+    /// The model that is asked when a call names none [default: auto, the first that has a key].
     #[arg(
         long,
         global = true,
+        help_heading = GLOBAL,
         env = "KEYWARD_DEFAULT_MODEL",
         hide_env_values = true,
         value_name = "MODEL"
@@ -94,7 +102,7 @@ pub enum Command {
     Serve(Serve),
     /// Check the configuration without contacting anything.
     Check(Json),
-    /// Look at the secrets the configuration names; never at their values.
+    /// Try the secrets that the configuration names; never shows their values.
     #[command(subcommand)]
     Secrets(Secrets),
     /// Watch a call go through Keyward: what client, upstream, log and memory saw of the key.
@@ -106,8 +114,8 @@ pub enum Command {
 /// Options of `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Serve streamable HTTP at this address instead of stdio, for example 127.0.0.1:8787.
-    /// `server.http.token_secret` must name the bearer token that clients send.
+    /// Serve MCP's streamable HTTP at this address instead of stdio, for example
+    /// 127.0.0.1:8787. Clients must send a token, whose secret `server.http.token_secret` names.
     #[arg(
         long,
         env = "KEYWARD_HTTP",
@@ -150,7 +158,7 @@ pub struct Demo {
     #[arg(long, value_enum, default_value_t = DemoSecrets::Env)]
     pub secrets: DemoSecrets,
     /// Address of a Vault-compatible server [default: $VAULT_ADDR]. The token is read from
-    /// $VAULT_TOKEN; the demo writes and removes secret/keyward-demo.
+    /// $VAULT_TOKEN; the demo writes and removes one path below secret/.
     #[arg(long, value_name = "URL")]
     pub vault_address: Option<String>,
     /// Certificate of the authority that signed the Vault server's [default: $VAULT_CACERT].

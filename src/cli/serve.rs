@@ -6,7 +6,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, complain, token::TokenAuthenticator, world::World};
-use crate::server::{Handler, HttpSettings, serve_http, serve_stdio};
+use crate::{
+    secrets::KeyState,
+    server::{Handler, HttpSettings, serve_http, serve_stdio},
+};
 
 /// Serves over HTTP if the configuration says so, else over stdio.
 pub(super) async fn serve(world: World) -> Exit {
@@ -73,6 +76,13 @@ async fn http(
         tracing::warn!(
             listen = %settings.listen,
             "listening beyond loopback without TLS: the container's boundary must protect it"
+        );
+    }
+    if world.broker.key_state(&token_secret) == KeyState::None {
+        tracing::warn!(
+            secret = %token_secret,
+            "no client can get in until the bearer token's secret is there; \
+             `keyward secrets check` says where it is looked for"
         );
     }
     let listen = listener.local_addr().unwrap_or(settings.listen);

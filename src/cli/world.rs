@@ -85,6 +85,16 @@ impl World {
         let broker = Broker::new(secrets, providers, Arc::clone(&pool))
             .map_err(|problems| invalid(&config, problems))?;
         let broker = Arc::new(broker);
+        let token = config.server.http.as_ref().and_then(|http| http.token_secret.as_ref());
+        if token.is_some_and(|name| !broker.has_place(name)) {
+            let problem = Problem::new(
+                "server.http.token_secret",
+                "nothing says where this secret is, so no client could get in",
+                "bind its name under `secrets.names`, or give a provider of `secrets.chain` a \
+                 `lookup`",
+            );
+            return Err(invalid(&config, vec![problem]));
+        }
         let models = Models::new(&config.models, Arc::clone(&broker), config.dir.as_deref())
             .map_err(|problems| invalid(&config, problems))?;
         Ok(Self {

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use super::{InvalidArguments, Outcome, Policy, Received, Validator, authorize};
 use crate::{
     call::{CallContext, CallIdentity, Progress},
+    settings::milliseconds,
     tools::{Registry, Tool, ToolError},
 };
 
@@ -80,6 +81,7 @@ impl Corridor {
         let (tool, arguments) = authorized.into_parts();
         let cx = CallContext { identity, progress };
         let started = Instant::now();
+        let cancelled = Cancelled(Some(&cx.identity));
         // A panic is a bug, but it must cost one call, not leave a client waiting for ever.
         let run = AssertUnwindSafe(tool.run(arguments, &cx))
             .catch_unwind()
@@ -97,12 +99,13 @@ impl Corridor {
                     )),
                 }
             });
+        cancelled.not();
         let CallIdentity {
             request_id,
             tool,
             principal,
         } = &cx.identity;
-        let elapsed_ms = started.elapsed().as_millis();
+        let elapsed_ms = milliseconds(started.elapsed());
         match outcome {
             Ok(answer) => {
                 tracing::info!(request_id, tool, principal, elapsed_ms, "call answered");
@@ -121,6 +124,25 @@ impl Corridor {
                 );
                 Outcome::failed(&error, request_id)
             }
+        }
+    }
+}
+
+/// Logs a call that ends because nobody waits for it any longer: its client cancelled it or left,
+/// or the process ends.
+struct Cancelled<'a>(Option<&'a CallIdentity>);
+
+impl Cancelled<'_> {
+    /// The call has ended by itself.
+    fn not(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Cancelled<'_> {
+    fn drop(&mut self) {
+        if let Some(CallIdentity { request_id, tool, principal }) = self.0 {
+            tracing::info!(request_id, tool, principal, "call cancelled");
         }
     }
 }

@@ -50,6 +50,8 @@ pub enum ModelErrorKind {
     KeyMalformed,
     /// The vendor does not accept the key.
     BadKey,
+    /// The vendor wants a key, and no secret is configured.
+    KeyMissing,
     /// The vendor accepts the key and forbids the request.
     NotPermitted,
     /// The vendor does not know the model, or this key may not use it.
@@ -143,6 +145,7 @@ impl ModelError {
             ModelErrorKind::SecretUnavailable(_) => "secret_unavailable",
             ModelErrorKind::KeyMalformed => "key_malformed",
             ModelErrorKind::BadKey => "bad_key",
+            ModelErrorKind::KeyMissing => "key_missing",
             ModelErrorKind::NotPermitted => "not_permitted",
             ModelErrorKind::NoSuchModel => "no_such_model",
             ModelErrorKind::NoSuchEndpoint => "no_such_endpoint",
@@ -234,6 +237,11 @@ impl fmt::Display for ModelError {
                     "{from} does not accept the key; the operator must replace it"
                 )
             }
+            ModelErrorKind::KeyMissing => write!(
+                f,
+                "{from} wants a key and none is configured for it; the operator must name one \
+                 with `secret`"
+            ),
             ModelErrorKind::NotPermitted => write!(
                 f,
                 "{from} forbids this with the key it was given; choose another model, or ask the \

@@ -73,6 +73,21 @@ impl Models {
         config_dir: Option<&Path>,
     ) -> Result<Self, Vec<Problem>> {
         let mut configs = resolve(settings, |name| keys.key_state(name))?;
+        let unplaced: Vec<Problem> = configs
+            .iter()
+            .filter(|config| config.secret.as_ref().is_some_and(|name| !keys.has_place(name)))
+            .map(|config| {
+                Problem::at(
+                    ["models", "providers", config.name.as_str(), "secret"],
+                    "nothing says where this secret is",
+                    "bind its name under `secrets.names`, or give a provider of `secrets.chain` \
+                     a `lookup`",
+                )
+            })
+            .collect();
+        if !unplaced.is_empty() {
+            return Err(unplaced);
+        }
         for config in &mut configs {
             if let (Some(file), Some(dir)) = (&mut config.ca_file, config_dir) {
                 *file = dir.join(&file);

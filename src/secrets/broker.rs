@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     call::CallIdentity,
-    settings::{Problem, parse_duration},
+    settings::{Problem, milliseconds, parse_duration},
 };
 
 /// Resolves names through the chain. Built once; shared as `Arc<Broker>`.
@@ -115,7 +115,7 @@ impl Broker {
         };
         let started = Instant::now();
         let outcome = self.flights.join(name, fetch).await;
-        let elapsed_ms = started.elapsed().as_millis();
+        let elapsed_ms = milliseconds(started.elapsed());
         let CallIdentity {
             request_id,
             tool,
@@ -153,6 +153,12 @@ impl Broker {
             })
             .find(|state| *state != KeyState::None)
             .unwrap_or(KeyState::None)
+    }
+
+    /// Whether there is any place where `name` would be looked for.
+    #[must_use]
+    pub fn has_place(&self, name: &SecretName) -> bool {
+        !self.steps(name).is_empty()
     }
 
     /// The names that configuration binds, in order.

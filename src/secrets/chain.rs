@@ -69,10 +69,7 @@ pub(super) async fn resolve(
         [] => SecretError::NoReference { name: name.clone() },
         steps => SecretError::NotFound {
             name: name.clone(),
-            asked: steps
-                .iter()
-                .map(|step| step.provider.name().to_owned())
-                .collect(),
+            asked: steps.iter().map(|step| step.reference.clone()).collect(),
         },
     }))
 }

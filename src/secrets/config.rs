@@ -94,7 +94,8 @@ impl NameSettings {
                 .into_iter()
                 .chain(keys)
         };
-        if self.reference.is_some() == self.references.is_some() {
+        let none = self.references.as_ref().is_some_and(Vec::is_empty);
+        if none || self.reference.is_some() == self.references.is_some() {
             problems.push(Problem::at(
                 at(vec![]),
                 "a name is bound by either `ref` or `refs`",

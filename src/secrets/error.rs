@@ -4,7 +4,7 @@
 //! and settings stay with the operator. Neither holds a value.
 
 use super::{
-    SecretName,
+    Reference, SecretName,
     providers::{ErrorKind, ProviderError},
 };
 
@@ -21,12 +21,12 @@ pub enum SecretError {
         name: SecretName,
     },
     /// Every place was asked, and none has it.
-    #[error("the secret `{name}` was not found in: {}", asked.join(", "))]
+    #[error("the secret `{name}` was not found in: {}", providers(asked))]
     NotFound {
         /// The secret.
         name: SecretName,
-        /// The providers asked, in order.
-        asked: Vec<String>,
+        /// The places asked, in order.
+        asked: Vec<Reference>,
     },
     /// A provider could not answer, so the chain stopped.
     #[error("the secret `{name}` is unavailable: secret provider `{provider}`: {}", error.kind)]
@@ -52,7 +52,15 @@ impl SecretError {
             } => {
                 format!("secret `{name}`, provider `{provider}`: {error}")
             }
-            other => other.to_string(),
+            Self::NotFound { name, asked } => {
+                let places: Vec<String> = asked.iter().map(ToString::to_string).collect();
+                let hint = match asked.iter().find(|place| has_data_segment(place)) {
+                    Some(_) => "; leave `data/` out, it is added for KV version 2",
+                    None => "",
+                };
+                format!("nothing is at {}, where `{name}` is looked for{hint}", places.join(", "))
+            }
+            Self::NoReference { .. } => self.to_string(),
         }
     }
 
@@ -64,4 +72,17 @@ impl SecretError {
             _ => None,
         }
     }
+}
+
+/// What a client may know of places: the providers.
+fn providers(asked: &[Reference]) -> String {
+    let names: Vec<&str> = asked.iter().map(Reference::provider).collect();
+    names.join(", ")
+}
+
+/// Whether a Vault reference is written like the path of Vault's API, the likeliest reason for
+/// nothing being there.
+fn has_data_segment(place: &Reference) -> bool {
+    let mut segments = place.path().split('/');
+    place.provider() == "vault" && segments.nth(1) == Some("data")
 }

@@ -36,6 +36,7 @@ pub(super) async fn authenticate(
     authenticator: &dyn Authenticator,
 ) -> Result<(), Response<Body>> {
     let Some(token) = bearer_token(headers) else {
+        tracing::info!("refused: a request over HTTP without a bearer token");
         return Err(refusal(
             StatusCode::UNAUTHORIZED,
             "Bearer realm=\"keyward\"",
@@ -43,12 +44,17 @@ pub(super) async fn authenticate(
     };
     match authenticator.check(token).await {
         Verdict::Accepted => Ok(()),
-        Verdict::Refused => Err(refusal(
+        Verdict::Refused => {
+            tracing::warn!("refused: a request over HTTP with a wrong bearer token");
+            Err(refusal(
             StatusCode::UNAUTHORIZED,
             "Bearer realm=\"keyward\", error=\"invalid_token\"",
-        )),
+            ))
+        }
         Verdict::Unavailable => {
-            let mut response = Response::new(Body::empty());
+            let mut response = Response::new(Body::from(
+                "the server cannot look its token up at the moment; its operator's log says why\n",
+            ));
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
             response
                 .headers_mut()

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     cli::print,
-    secrets::memory::scanner::{NotMeasured, Report},
+    secrets::memory::scanner::{Findings, NotMeasured, Report},
 };
 
 /// The moments at which memory is looked at.
@@ -21,6 +21,16 @@ pub(super) enum Phase {
     InFlight,
     /// 100 ms after the answer.
     Ended,
+}
+
+impl Phase {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fetched => "fetched, not yet sent",
+            Self::InFlight => "upstream has it",
+            Self::Ended => "100 ms after the end",
+        }
+    }
 }
 
 /// What each party saw.
@@ -81,24 +91,14 @@ pub(super) fn seen(seen: &Seen<'_>) -> Result<(), DemoError> {
     for (phase, found) in &seen.phases {
         match found {
             Ok(report) => {
-                let name = match phase {
-                    Phase::Fetched => "fetched, not yet sent",
-                    Phase::InFlight => "upstream has it",
-                    Phase::Ended => "100 ms after the end",
-                };
+                let name = phase.name();
                 let (inside, outside) = (report.inside, report.outside);
-                print(format_args!(
-                    "  {name:<22}{:>2} copies, {:>2} fragments      {:>2} copies, {:>2} fragments",
-                    inside.full_copies,
-                    inside.largest_fragment_count,
-                    outside.full_copies,
-                    outside.largest_fragment_count,
-                ));
+                print(format_args!("  {name:<22}{:<30}{}", counted(inside), counted(outside)));
                 if let Some(promise) = exceeded(*phase, report, seen.store) {
                     broken.push(promise);
                 }
             }
-            Err(reason) => print(format_args!("  {phase:?}: {reason}")),
+            Err(reason) => print(format_args!("  {:<22}{reason}", phase.name())),
         }
     }
     if let Some(note) = seen.store.note() {
@@ -112,9 +112,18 @@ pub(super) fn seen(seen: &Seen<'_>) -> Result<(), DemoError> {
     }
 }
 
+/// Copies, and the most frequent 16-byte fragment, which every copy contains too.
+fn counted(found: Findings) -> String {
+    let of = |number: usize, one: &str, many: &str| {
+        format!("{number} {}", if number == 1 { one } else { many })
+    };
+    let copies = of(found.full_copies, "copy", "copies");
+    format!("{copies}, {}", of(found.largest_fragment_count, "fragment", "fragments"))
+}
+
 /// Which promise of a phase is broken, if one is.
 fn exceeded(phase: Phase, report: &Report, store: &Store) -> Option<&'static str> {
-    let count = |found: crate::secrets::memory::scanner::Findings| {
+    let count = |found: Findings| {
         found
             .full_copies
             .max(found.largest_fragment_count)
@@ -134,9 +143,11 @@ fn exceeded(phase: Phase, report: &Report, store: &Store) -> Option<&'static str
 fn next_steps() {
     print(
         "\nNext, with a key of yours in OPENAI_API_KEY (or see the README for Vault and AWS):\n\
-         \n  Claude Code  claude mcp add keyward -- keyward serve\
+         \n  Claude Code  claude mcp add --scope user keyward -- keyward serve\
          \n  Codex        codex mcp add keyward -- keyward serve\
+         \n               and, since Codex passes few variables on, under [mcp_servers.keyward]\
+         \n               in ~/.codex/config.toml: env_vars = [\"OPENAI_API_KEY\"]\
          \n  Cursor       {\"mcpServers\": {\"keyward\": {\"command\": \"keyward\", \"args\": \
-         [\"serve\"]}}} in .cursor/mcp.json",
+         [\"serve\"]}}} in ~/.cursor/mcp.json",
     );
 }

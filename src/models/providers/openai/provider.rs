@@ -132,7 +132,11 @@ impl OpenAiProvider {
         if !status.is_success() {
             let headers = response.headers().clone();
             let body = stream::whole(response.bytes_stream(), MAX_ERROR_BYTES).await;
-            return Err(refusal::kind(status, &headers, &body.unwrap_or_default()));
+            let kind = refusal::kind(status, &headers, &body.unwrap_or_default());
+            return Err(match (kind, &self.config.secret) {
+                (ModelErrorKind::BadKey, None) => ModelErrorKind::KeyMissing,
+                (kind, _) => kind,
+            });
         }
         let progress = |characters| {
             cx.progress
