@@ -16,6 +16,7 @@
 mod support;
 
 mod promises {
+    mod abuse;
     mod arrangement;
     mod aws;
     mod backends;

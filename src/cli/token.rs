@@ -19,7 +19,7 @@ use sha2::Sha256;
 use crate::{
     call::CallIdentity,
     secrets::{Broker, SecretName},
-    server::{Authenticator, Verdict},
+    server::{Authenticator, Verdict, is_bearer_token},
 };
 
 /// How long a digest is believed without another look at the secret.
@@ -27,6 +27,9 @@ const KEPT: Duration = Duration::from_secs(60);
 /// Between a fetch and one that a mismatch causes, so that a rotated token is accepted soon and
 /// wrong ones cost the store little.
 const BETWEEN_FETCHES: Duration = Duration::from_secs(5);
+
+/// A token below this can be guessed by trying, over loopback, at full speed.
+const SHORT_BYTES: usize = 16;
 
 /// Compared in constant time, by its own `verify_slice`.
 type Digest = Hmac<Sha256>;
@@ -75,12 +78,27 @@ impl TokenAuthenticator {
             };
             // The broker has logged why, if it failed.
             let token = broker.get(&name, &asker).await.ok()?;
+            if !token.expose(is_bearer_token) {
+                tracing::error!(
+                    secret = %name,
+                    "the secret is no bearer token, so no client can send it: use letters, digits \
+                     and -._~+/ alone, as `openssl rand -hex 32` does"
+                );
+                return None;
+            }
+            if token.expose(<[u8]>::len) < SHORT_BYTES {
+                tracing::warn!(secret = %name, "the bearer token is short enough to be guessed");
+            }
             Some(token.expose(|token| digest(&key, token).finalize().into_bytes().into()))
         });
+        let known = known.shared();
+        // A client that leaves must not stop a fetch that others wait for; the provider's deadline
+        // ends it.
+        tokio::spawn(known.clone().map(drop));
         latest
             .insert(Fetch {
                 begun: Instant::now(),
-                known: known.shared(),
+                known,
             })
             .clone()
     }

@@ -85,7 +85,11 @@ impl World {
         let broker = Broker::new(secrets, providers, Arc::clone(&pool))
             .map_err(|problems| invalid(&config, problems))?;
         let broker = Arc::new(broker);
-        let token = config.server.http.as_ref().and_then(|http| http.token_secret.as_ref());
+        let token = config
+            .server
+            .http
+            .as_ref()
+            .and_then(|http| http.token_secret.as_ref());
         if token.is_some_and(|name| !broker.has_place(name)) {
             let problem = Problem::new(
                 "server.http.token_secret",

@@ -141,7 +141,12 @@ impl Cancelled<'_> {
 
 impl Drop for Cancelled<'_> {
     fn drop(&mut self) {
-        if let Some(CallIdentity { request_id, tool, principal }) = self.0 {
+        if let Some(CallIdentity {
+            request_id,
+            tool,
+            principal,
+        }) = self.0
+        {
             tracing::info!(request_id, tool, principal, "call cancelled");
         }
     }

@@ -75,7 +75,12 @@ impl Models {
         let mut configs = resolve(settings, |name| keys.key_state(name))?;
         let unplaced: Vec<Problem> = configs
             .iter()
-            .filter(|config| config.secret.as_ref().is_some_and(|name| !keys.has_place(name)))
+            .filter(|config| {
+                config
+                    .secret
+                    .as_ref()
+                    .is_some_and(|name| !keys.has_place(name))
+            })
             .map(|config| {
                 Problem::at(
                     ["models", "providers", config.name.as_str(), "secret"],

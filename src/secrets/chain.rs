@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{
     Reference, SecretError, SecretName,
     memory::Pool,
-    providers::{Fetch, Found, Lookup, OnError, SecretProvider},
+    providers::{ErrorKind, Fetch, Found, Lookup, OnError, SecretProvider},
 };
 use crate::call::CallIdentity;
 
@@ -53,7 +53,7 @@ pub(super) async fn resolve(
                     provider: provider.name().to_owned(),
                     error,
                 };
-                if provider.on_error() == OnError::Stop {
+                if provider.on_error() == OnError::Stop || error.kind().is_some_and(always_stops) {
                     return Err(error);
                 }
                 tracing::warn!(
@@ -74,6 +74,12 @@ pub(super) async fn resolve(
     }))
 }
 
+/// Failures that no setting lets pass: a deleted key must not be replaced by an older one from
+/// elsewhere, and a pool that is full of other calls must not decide where a key comes from.
+fn always_stops(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Deleted | ErrorKind::PoolFull)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -82,13 +88,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::secrets::providers::{ErrorKind, Presence, ProviderError};
+    use crate::secrets::providers::{Presence, ProviderError};
 
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Answer {
         Hit,
         Miss,
-        Fails(OnError),
+        Fails(OnError, ErrorKind),
     }
 
     struct Scripted {
@@ -112,7 +118,7 @@ mod tests {
         }
         fn on_error(&self) -> OnError {
             match self.answer {
-                Answer::Fails(on_error) => on_error,
+                Answer::Fails(on_error, _) => on_error,
                 _ => OnError::Stop,
             }
         }
@@ -126,7 +132,7 @@ mod tests {
                         created_at: None,
                     })),
                     Answer::Miss => Ok(Lookup::Miss),
-                    Answer::Fails(_) => Err(ProviderError::new(ErrorKind::Sealed, "sealed")),
+                    Answer::Fails(_, kind) => Err(ProviderError::new(kind, "failed")),
                 }
             })
         }
@@ -136,8 +142,10 @@ mod tests {
         let answer = prop_oneof![
             Just(Answer::Hit),
             Just(Answer::Miss),
-            Just(Answer::Fails(OnError::Stop)),
-            Just(Answer::Fails(OnError::Next)),
+            Just(Answer::Fails(OnError::Stop, ErrorKind::Sealed)),
+            Just(Answer::Fails(OnError::Next, ErrorKind::Sealed)),
+            Just(Answer::Fails(OnError::Next, ErrorKind::Deleted)),
+            Just(Answer::Fails(OnError::Next, ErrorKind::PoolFull)),
         ];
         prop::collection::vec(answer, 0..7)
     }
@@ -162,11 +170,12 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let outcome = runtime.block_on(resolve(&name, &steps, &asker, &pool));
 
-            let ends = |a: &Answer| matches!(a, Answer::Hit | Answer::Fails(OnError::Stop));
+            let passes = Answer::Fails(OnError::Next, ErrorKind::Sealed);
+            let ends = |a: &Answer| *a != Answer::Miss && *a != passes;
             let end = answers.iter().position(ends);
             let expected_asked = end.map_or(answers.len(), |end| end + 1);
             prop_assert_eq!(&*asked.lock().unwrap(), &(0..expected_asked).collect::<Vec<_>>());
-            let passed_over = answers.contains(&Answer::Fails(OnError::Next));
+            let passed_over = answers.contains(&passes);
             let as_told = match (end.map(|end| answers[end]), &outcome) {
                 (Some(Answer::Hit), Ok((_, found))) => found.version == end.map(|e| e.to_string()),
                 (Some(_), Err(SecretError::Provider { .. })) => true,

@@ -58,7 +58,10 @@ impl SecretError {
                     Some(_) => "; leave `data/` out, it is added for KV version 2",
                     None => "",
                 };
-                format!("nothing is at {}, where `{name}` is looked for{hint}", places.join(", "))
+                format!(
+                    "nothing is at {}, where `{name}` is looked for{hint}",
+                    places.join(", ")
+                )
             }
             Self::NoReference { .. } => self.to_string(),
         }

@@ -47,8 +47,8 @@ pub(super) async fn authenticate(
         Verdict::Refused => {
             tracing::warn!("refused: a request over HTTP with a wrong bearer token");
             Err(refusal(
-            StatusCode::UNAUTHORIZED,
-            "Bearer realm=\"keyward\", error=\"invalid_token\"",
+                StatusCode::UNAUTHORIZED,
+                "Bearer realm=\"keyward\", error=\"invalid_token\"",
             ))
         }
         Verdict::Unavailable => {
@@ -72,6 +72,13 @@ fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
         return None;
     };
     let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
+    let well_formed = scheme.eq_ignore_ascii_case(b"Bearer ") && is_bearer_token(token);
+    well_formed.then_some(token)
+}
+
+/// Whether a client could send `token` as it is (RFC 6750 §2.1, `b64token`).
+#[must_use]
+pub fn is_bearer_token(token: &[u8]) -> bool {
     let body = token
         .iter()
         .rposition(|byte| *byte != b'=')
@@ -79,11 +86,7 @@ fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     let in_alphabet = |byte: &u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
     };
-    let well_formed = scheme.eq_ignore_ascii_case(b"Bearer ")
-        && body > 0
-        && token.len() <= MAX_TOKEN_BYTES
-        && token[..body].iter().all(in_alphabet);
-    well_formed.then_some(token)
+    body > 0 && token.len() <= MAX_TOKEN_BYTES && token[..body].iter().all(in_alphabet)
 }
 
 fn refusal(status: StatusCode, challenge: &'static str) -> Response<Body> {

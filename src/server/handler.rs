@@ -9,8 +9,8 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
-        Implementation, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
-        Tool, ToolAnnotations,
+        CustomRequest, CustomResult, ErrorCode, Implementation, ListToolsResult,
+        PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool, ToolAnnotations,
     },
     service::RequestContext,
 };
@@ -97,6 +97,21 @@ impl ServerHandler for Handler {
         let mut result = ListToolsResult::with_all_items(tools).with_ttl_ms(TOOLS_TTL_MS);
         result.cache_scope = Some(CacheScope::Private);
         Ok(result)
+    }
+
+    /// What `rmcp` knows no form for: an unknown method, or a known one with parameters of another
+    /// shape. The method is the client's text and is not repeated.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(match request.method.as_str() {
+            "tools/call" | "tools/list" => {
+                ErrorData::invalid_params("the parameters are not of the method's form", None)
+            }
+            _ => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "unknown method", None),
+        })
     }
 
     async fn call_tool(

@@ -35,10 +35,13 @@ use super::{
     authentication::{Authenticator, authenticate},
 };
 
-/// Connections at the same time; more wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 1024;
+/// Connections at the same time; more wait in the kernel's queue. Half of the usual limit of open
+/// files, so that the way to the upstreams stays free.
+const MAX_CONNECTIONS: usize = 512;
 /// The longest body, in bytes: as long as a line over stdio may be.
 const MAX_REQUEST_BYTES: usize = super::MAX_MESSAGE_BYTES;
+/// The longest head of a request, in bytes.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// Error codes of JSON-RPC 2.0, section 5.1.
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
@@ -74,15 +77,14 @@ pub async fn serve_http(
                 continue;
             }
         };
-        let mut server = auto::Builder::new(TokioExecutor::new());
+        // HTTP/1.1 alone: telling the versions apart would wait for a first byte without a limit,
+        // and HTTP/2 has no limit on a connection that asks nothing.
+        let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
         server
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(ARRIVAL);
-        server
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_CONNECTIONS as u32);
+            .header_read_timeout(ARRIVAL)
+            .max_buf_size(MAX_HEAD_BYTES);
         let connection = server
             .serve_connection(TokioIo::new(stream), service.clone())
             .into_owned();

@@ -10,7 +10,7 @@ mod http;
 mod progress;
 mod stdio;
 
-pub use authentication::{Authenticator, Verdict};
+pub use authentication::{Authenticator, Verdict, is_bearer_token};
 pub use config::{Behind, HttpSettings, ServerSettings};
 pub use handler::Handler;
 pub use http::serve_http;

@@ -138,4 +138,6 @@ fn well_formed_json_of_the_wrong_shape_is_an_invalid_request_and_an_unknown_meth
         keyward.request("no/such", json!({}))["error"]["code"],
         -32601
     );
+    let list = json!({ "name": "chat", "arguments": [] });
+    assert_eq!(keyward.request("tools/call", list)["error"]["code"], -32602);
 }

@@ -7,6 +7,7 @@
 
 pub mod arrivals;
 pub mod environment;
+pub mod full_pipe;
 pub mod http;
 pub mod keyward;
 pub mod moto;

@@ -3,6 +3,8 @@
 
 use std::{process::Command, sync::Arc, time::Duration};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::{
     DemoError,
     child::{Client, Watched},
@@ -42,10 +44,10 @@ pub(super) async fn run(options: &Demo) -> Result<(), DemoError> {
         .await
         .map_err(|error| DemoError::Setup(format!("cannot listen on loopback: {error}")))?;
     let store = Store::open(options)?;
-    store.put(&key).await?;
     story::opening(&store, &upstream.base_url());
 
     let outcome = async {
+        store.put(&key).await?;
         let folder = Folder::with_config(&store.config(&upstream.base_url(), MODEL))?;
         let command = |arguments: &[&str]| -> Result<Command, DemoError> {
             let mut command = server(&folder, arguments)?;
@@ -94,9 +96,26 @@ pub(super) async fn run(options: &Demo) -> Result<(), DemoError> {
             store: &store,
         })
     };
-    let outcome = outcome.await;
-    store.remove().await?;
-    outcome
+    let outcome = tokio::select! {
+        outcome = outcome => outcome,
+        () = interrupted() => Err(DemoError::Setup("it was interrupted".to_owned())),
+    };
+    // Whatever happened: what the demo wrote, it takes away.
+    outcome.and(store.remove().await)
+}
+
+/// Waits until the user or the system wants an end.
+async fn interrupted() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => drop(signals.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
 }
 
 /// The very program that runs now, as a server with the demo's configuration.

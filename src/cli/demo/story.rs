@@ -93,7 +93,11 @@ pub(super) fn seen(seen: &Seen<'_>) -> Result<(), DemoError> {
             Ok(report) => {
                 let name = phase.name();
                 let (inside, outside) = (report.inside, report.outside);
-                print(format_args!("  {name:<22}{:<30}{}", counted(inside), counted(outside)));
+                print(format_args!(
+                    "  {name:<22}{:<30}{}",
+                    counted(inside),
+                    counted(outside)
+                ));
                 if let Some(promise) = exceeded(*phase, report, seen.store) {
                     broken.push(promise);
                 }
@@ -118,7 +122,10 @@ fn counted(found: Findings) -> String {
         format!("{number} {}", if number == 1 { one } else { many })
     };
     let copies = of(found.full_copies, "copy", "copies");
-    format!("{copies}, {}", of(found.largest_fragment_count, "fragment", "fragments"))
+    format!(
+        "{copies}, {}",
+        of(found.largest_fragment_count, "fragment", "fragments")
+    )
 }
 
 /// Which promise of a phase is broken, if one is.

@@ -223,6 +223,8 @@ mod tests {
 
     fn file_in(folder: &Path, mode: u32, bytes: &[u8]) -> PathBuf {
         let path = folder.join("secret");
+        // A file that may not be written is replaced, not written to.
+        drop(fs::remove_file(&path));
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         path

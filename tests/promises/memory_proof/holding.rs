@@ -3,16 +3,12 @@
 //! `keyward secrets check` fetches a key, prints a line about it and wipes it. Its standard output
 //! is a pipe that is full, so that it stops in the middle of that line, with the key in hand.
 
-use std::{
-    io::{self, PipeReader, PipeWriter, Read as _, Write as _},
-    process::Stdio,
-};
+use std::{io::Read as _, process::Stdio};
 
 use keyward::secrets::memory::scanner::{Report, ScannedProcess};
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::watched::scan;
-use crate::support::{environment::wait_for, keyward::Setup};
+use crate::support::{environment::wait_for, full_pipe::full_pipe, keyward::Setup};
 
 /// Counts the copies of `key` in the command when it holds it.
 pub fn fetched(setup: &Setup, key: &str) -> Report {
@@ -41,15 +37,4 @@ fn scan_if_ready(process: &ScannedProcess, key: &str) -> Option<[Report; 1]> {
     use keyward::secrets::memory::scanner::Needle;
     let found = process.scan(&[Needle::new(key.as_bytes()).unwrap()]);
     found.unwrap()[0].pool_found.then(|| scan(process, [key]))
-}
-
-/// A pipe without room for another byte.
-fn full_pipe() -> (PipeReader, PipeWriter) {
-    let (reader, mut writer) = io::pipe().unwrap();
-    let flags = OFlag::from_bits_truncate(fcntl(&writer, FcntlArg::F_GETFL).unwrap());
-    fcntl(&writer, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).unwrap();
-    while writer.write(&[b'\n'; 4096]).is_ok() {}
-    // The command must wait, not fail.
-    fcntl(&writer, FcntlArg::F_SETFL(flags)).unwrap();
-    (reader, writer)
 }
