@@ -22,6 +22,7 @@ mod promises {
     mod backends;
     mod calls;
     mod configuration;
+    mod demo;
     mod destinations;
     mod http_token;
     mod leaks;
