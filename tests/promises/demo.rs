@@ -90,7 +90,9 @@ fn with_a_key_in_secrets_manager_nothing_is_left_in_memory_or_there() {
 #[test]
 fn an_interrupted_demo_takes_its_key_away() {
     let bao = DevServer::start();
-    let command = machine().env("VAULT_TOKEN", bao.token()).command(&[
+    // It owns the folder that the demo runs in.
+    let setup = machine().env("VAULT_TOKEN", bao.token());
+    let command = setup.command(&[
         "demo",
         "--secrets",
         "vault",
