@@ -105,7 +105,9 @@ impl Index {
         }
         let found = self.walk(&self.base64, text, open, |text| match text.first() {
             None => Unit::TooShort,
-            Some(character) => sextet_of(*character).map_or(Unit::Otherwise, |unit| Unit::Of(unit, 1)),
+            Some(character) => {
+                sextet_of(*character).map_or(Unit::Otherwise, |unit| Unit::Of(unit, 1))
+            }
         });
         if found == Found::Undecided {
             found
@@ -148,7 +150,13 @@ impl Index {
     #[cfg(test)]
     pub(super) fn words(&self) -> impl Iterator<Item = u64> {
         let pieces = [&self.plain, &self.base64].into_iter();
-        pieces.flat_map(|pieces| pieces.beginnings.iter().chain(pieces.prints.iter()).copied())
+        pieces.flat_map(|pieces| {
+            pieces
+                .beginnings
+                .iter()
+                .chain(pieces.prints.iter())
+                .copied()
+        })
     }
 
     #[cfg(test)]

@@ -150,7 +150,9 @@ fn what_is_redacted_in_a_row_has_one_mark() {
 fn long_key() -> String {
     let mut state = 1_u64;
     let key = (0..4096).map(|_| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         char::from(b'!' + ((state >> 33) % 94) as u8)
     });
     key.collect()
@@ -173,7 +175,10 @@ fn the_work_for_a_byte_of_text_is_bounded_and_does_not_grow_with_the_key() {
     let long = long_key();
     let of = |length: usize, part: &str| part.repeat(length / part.len());
     let letters = of(1 << 20, "a");
-    let base64 = of(1 << 20, &STANDARD.encode("An innocent text, in many more words than a key has."));
+    let base64 = of(
+        1 << 20,
+        &STANDARD.encode("An innocent text, in many more words than a key has."),
+    );
     for key in [KEY, &long] {
         for (text, most) in [(&letters, 12.0), (&base64, 20.0)] {
             let work = work_per_byte(key, text);
@@ -197,7 +202,11 @@ fn the_work_for_a_byte_of_text_is_bounded_and_does_not_grow_with_the_key() {
         ("both", &format!("%{}\\{}", &long[..2], &long[..13])),
     ] {
         // One of them at full length: the rest would only take longer.
-        let length = if name == "nearly a piece" { 1 << 20 } else { 1 << 16 };
+        let length = if name == "nearly a piece" {
+            1 << 20
+        } else {
+            1 << 16
+        };
         let work = work_per_byte(&long, &of(length, part));
         assert!(work <= 120.0, "{name}: {work}");
     }
