@@ -10,15 +10,17 @@ use super::*;
 
 const KEY: &str = "sk-proj-T3BlbkFJ/abc+DEF_0123456789\"xyz%q";
 
+fn filter(key: &str) -> KeyFilter {
+    KeyFilter::with(Index::of(key.as_bytes()))
+}
+
 /// Filters `pieces` as a stream of them.
 fn filtered<'a>(key: &str, pieces: impl IntoIterator<Item = &'a str>) -> String {
-    let (mut held, mut out) = (String::new(), String::new());
+    let (mut filter, mut out) = (filter(key), String::new());
     for piece in pieces {
-        held.push_str(piece);
-        let decided = scan(key.as_bytes(), &held, false, &mut out);
-        held.drain(..decided);
+        filter.push(piece, &mut out);
     }
-    scan(key.as_bytes(), &held, true, &mut out);
+    filter.finish(&mut out);
     out
 }
 
@@ -99,15 +101,13 @@ fn in_every_form_at_every_split_the_key_is_redacted_and_its_surroundings_stay() 
             let parts = [&text[..split], &text[split..]];
             assert_eq!(filtered(KEY, parts), whole, "{name} split at {split}");
         }
-        let mut buffer = [0; 4];
+        let mut single = filter(KEY);
         let mut out = String::new();
-        let mut held = String::new();
         for character in text.chars() {
-            held.push_str(character.encode_utf8(&mut buffer));
-            let decided = scan(KEY.as_bytes(), &held, false, &mut out);
-            held.drain(..decided);
+            single.push(character.encode_utf8(&mut [0; 4]), &mut out);
+            assert!(single.held.len() <= 16 * 6, "{name}");
         }
-        scan(KEY.as_bytes(), &held, true, &mut out);
+        single.finish(&mut out);
         assert_eq!(out, whole, "{name} by character");
     }
 }
@@ -124,7 +124,7 @@ fn ordinary_text_passes_unchanged_and_what_cannot_be_a_key_is_not_held() {
     let text = "The key of a door, an äöü, sk-proj- and 🗝; aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ=.";
     assert_eq!(filtered(KEY, [text]), text);
     let mut out = String::new();
-    assert_eq!(scan(KEY.as_bytes(), "nothing here. ", false, &mut out), 14);
+    filter(KEY).push("nothing here. ", &mut out);
     assert_eq!(out, "nothing here. ");
 }
 
@@ -136,6 +136,90 @@ fn a_short_key_is_redacted_only_whole_and_a_tiny_one_not_at_all() {
     );
     assert_eq!(filtered("hunter2!", ["say hunter2 now"]), "say hunter2 now");
     assert_eq!(filtered("abc", ["abcabc"]), "abcabc");
+}
+
+#[test]
+fn what_is_redacted_in_a_row_has_one_mark() {
+    let twice = format!("{KEY}{KEY} {KEY}");
+    assert_eq!(filtered(KEY, [twice.as_str()]), "[redacted] [redacted]");
+    assert!(filter(KEY).would_redact(&format!("id-{KEY}")));
+    assert!(!filter(KEY).would_redact(&format!("id-{}", &KEY[..15])));
+}
+
+/// A key of 4 KiB in which hardly any row of characters comes twice.
+fn long_key() -> String {
+    let mut state = 1_u64;
+    let key = (0..4096).map(|_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        char::from(b'!' + ((state >> 33) % 94) as u8)
+    });
+    key.collect()
+}
+
+/// How many characters and fingerprints are looked at, for each byte of `text`.
+fn work_per_byte(key: &str, text: &str) -> f64 {
+    let mut filter = filter(key);
+    let mut out = String::new();
+    for slice in text.as_bytes().chunks(8192) {
+        filter.push(std::str::from_utf8(slice).unwrap(), &mut out);
+    }
+    filter.finish(&mut out);
+    let work = filter.index.unwrap().work;
+    work.load(std::sync::atomic::Ordering::Relaxed) as f64 / text.len() as f64
+}
+
+#[test]
+fn the_work_for_a_byte_of_text_is_bounded_and_does_not_grow_with_the_key() {
+    let long = long_key();
+    let of = |length: usize, part: &str| part.repeat(length / part.len());
+    let letters = of(1 << 20, "a");
+    let base64 = of(
+        1 << 20,
+        &STANDARD.encode("An innocent text, in many more words than a key has."),
+    );
+    for key in [KEY, &long] {
+        for (text, most) in [(&letters, 12.0), (&base64, 20.0)] {
+            let work = work_per_byte(key, text);
+            assert!(work <= most, "{work} of {most}");
+        }
+    }
+    // Written to meet the key again and again, and to fail it as late as can be.
+    let escaped: String = long[..15].bytes().map(|b| format!("\\u{b:04x}")).collect();
+    let encoded = STANDARD.encode(&long);
+    for (name, part) in [
+        ("first byte", &long[..1]),
+        ("gram", &long[..4]),
+        ("nearly a piece", &long[..15]),
+        ("piece", &long[..16]),
+        ("most of the key", &long[..4000]),
+        ("the key", &long),
+        ("nearly a piece in base64", &encoded[..19]),
+        ("the key in base64", &encoded),
+        ("percent, nearly a piece", &percent(&long[..15], true)),
+        ("escapes", &escaped),
+        ("both", &format!("%{}\\{}", &long[..2], &long[..13])),
+    ] {
+        // One of them at full length: the rest would only take longer.
+        let length = if name == "nearly a piece" {
+            1 << 20
+        } else {
+            1 << 16
+        };
+        let work = work_per_byte(&long, &of(length, part));
+        assert!(work <= 120.0, "{name}: {work}");
+    }
+}
+
+#[test]
+fn an_index_holds_no_part_of_the_key() {
+    let long = long_key();
+    let index = Index::of(long.as_bytes()).unwrap();
+    for word in index.words() {
+        let bytes = word.to_le_bytes();
+        assert!(!long.as_bytes().windows(8).any(|part| part == bytes));
+    }
 }
 
 proptest! {
