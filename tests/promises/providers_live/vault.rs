@@ -175,6 +175,58 @@ async fn only_a_secret_that_never_was_is_a_miss() {
 }
 
 #[tokio::test]
+async fn nothing_on_a_mount_that_is_another_than_it_was_is_no_miss() {
+    let bao = DevServer::shared();
+    let proxy = PausingProxy::start(bao.address());
+    let folder = tempfile::tempdir().unwrap();
+    let store = |kv: Value| {
+        let more = json!({ "kv": kv });
+        Store::new(with_token(&proxy.url(), bao.token(), folder.path(), more))
+    };
+    let (mount, described) = (unique("kv"), "sys/internal/ui/mounts");
+    let (there, never) = (
+        format!("vault:{mount}/ai#api_key"),
+        format!("vault:{mount}/never#api_key"),
+    );
+    let (auto, as_v2) = (store(json!("auto")), store(json!(2)));
+    bao.mount_kv(&mount, 2);
+    bao.put_kv2(&mount, "ai", &json!({ "api_key": "canary-2" }));
+    assert_eq!(auto.fetch(&there).await.value(), "canary-2");
+    assert_eq!(auto.fetch(&there).await.value(), "canary-2");
+    assert_eq!(proxy.count(described), 1, "a hit asks once and for all");
+    assert_eq!(auto.fetch(&never).await, Got::Miss);
+    assert_eq!(proxy.count(described), 2, "a miss asks again");
+    assert_eq!(as_v2.fetch(&never).await, Got::Miss);
+
+    let remake = |version| {
+        bao.ask("DELETE", &format!("sys/mounts/{mount}"), None)
+            .unwrap();
+        bao.mount_kv(&mount, version);
+    };
+    remake(1);
+    bao.put_kv1(&mount, "ai", &json!({ "api_key": "canary-1" }));
+    let moved = auto.fetch(&there).await;
+    assert_eq!(moved.value(), "canary-1", "what is there is found");
+    assert_eq!(auto.fetch(&never).await, Got::Miss);
+    as_v2
+        .fetch(&there)
+        .await
+        .fails_with(ErrorKind::Misconfigured, "not KV version 2");
+
+    remake(2);
+    bao.put_kv2(&mount, "ai", &json!({ "api_key": "canary-new" }));
+    auto.fetch(&there)
+        .await
+        .fails_with(ErrorKind::Misconfigured, "KV version 2");
+    let relearnt = auto.fetch(&there).await;
+    assert_eq!(relearnt.value(), "canary-new", "and learnt by the failure");
+    store(json!(1))
+        .fetch(&format!("vault:{mount}/data/never#api_key"))
+        .await
+        .fails_with(ErrorKind::Misconfigured, "KV version 2");
+}
+
+#[tokio::test]
 async fn a_value_that_is_no_key_is_refused_unseen() {
     let bao = DevServer::shared();
     let mount = bao.fresh_kv(2);
