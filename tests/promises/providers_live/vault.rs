@@ -311,6 +311,53 @@ async fn a_role_logs_in_once_again_when_its_token_dies_and_leaves_nothing_behind
 }
 
 #[tokio::test]
+async fn a_login_that_nobody_waits_for_any_more_leaves_no_token_behind() {
+    let bao = DevServer::shared();
+    let path = unique("ai");
+    bao.put_kv2("secret", &path, &json!({ "api_key": "canary" }));
+    let reference = format!("vault:secret/{path}#api_key");
+    for is_late in [true, false] {
+        let proxy = PausingProxy::start(bao.address());
+        let role = bao.app_role(&reads(&path), &json!({ "token_ttl": "10m" }));
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = with_role(&proxy.url(), &role, folder.path());
+        settings["vault"]["timeout"] = json!(if is_late { "1s" } else { "1h" });
+        let store = Store::new(settings);
+        proxy.hold("auth/approle/login");
+        if is_late {
+            let late = store.fetch(&reference).await;
+            late.fails_with(ErrorKind::TimedOut, "timeout");
+        } else {
+            let asked = async {
+                while bao.tokens_of(&role).is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                got = store.fetch(&reference) => panic!("nothing was answered, but {got:?}"),
+                () = asked => {} // The only waiter goes.
+            }
+        }
+        // Vault has answered; the answer is on its way.
+        let one = || (bao.tokens_of(&role).len() == 1).then_some(());
+        crate::support::environment::wait_for(one);
+        if is_late {
+            // Whoever comes next waits for the same login.
+            let next = async { store.fetch(&reference).await };
+            let release = async { proxy.release() };
+            let (next, ()) = tokio::join!(next, release);
+            assert_eq!(next.value(), "canary");
+            assert_eq!(proxy.count("auth/approle/login"), 1);
+            store.close().await;
+        } else {
+            tokio::join!(store.close(), async { proxy.release() });
+        }
+        assert_eq!(bao.tokens_of(&role), [""; 0], "late: {is_late}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_is_replaced_before_its_life_ends() {
     let bao = DevServer::shared();
     let proxy = PausingProxy::start(bao.address());
