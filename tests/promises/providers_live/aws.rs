@@ -1,6 +1,11 @@
 //! AWS Secrets Manager, played by moto, and by a stand-in for the refusals that moto cannot make.
 
-use axum::{Router, http::StatusCode, routing::any};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::{Router, body::Body, http::StatusCode, routing::any};
 use keyward::secrets::providers::ErrorKind;
 use serde_json::{Value, json};
 
@@ -162,6 +167,27 @@ async fn an_outage_is_told_by_its_kind() {
 }
 
 #[tokio::test]
+async fn an_answer_that_never_ends_is_read_only_so_far() {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&sent);
+    // Without a length, so in chunks; the end is far beyond what any client may read.
+    let endless = move || async move {
+        let chunks = (0..4096).map(move |_| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, std::io::Error>(vec![b'x'; 64 << 10])
+        });
+        Body::from_stream(futures_util::stream::iter(chunks))
+    };
+    let server = HttpServer::start(Router::new().fallback(any(endless)));
+    at(&server.url(), json!({}))
+        .fetch("aws:ai")
+        .await
+        .fails_with(ErrorKind::Malformed, "longer than any secret");
+    let read = sent.load(Ordering::SeqCst);
+    assert!(read < 1024, "{read} chunks left the server");
+}
+
+#[tokio::test]
 async fn neither_key_nor_credentials_are_traced_at_any_level() {
     let moto = Moto::shared();
     let store = at(moto.address(), json!({}));
@@ -222,6 +248,47 @@ async fn under_a_profile() {
         .fetch("aws:ai")
         .await
         .fails_with(ErrorKind::LoginFailed, "no AWS credentials");
+}
+
+#[test]
+fn a_login_keeps_the_rule_about_clear_text_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, CANARY).unwrap();
+    let moto = Moto::shared();
+    for (sts, expected) in [
+        ("http://sts.example:1", "refused"),
+        (moto.address(), "sent"),
+    ] {
+        in_own_environment(
+            "aws::with_a_web_identity",
+            &[
+                ("AWS_CONFIG_FILE", "/nonexistent"),
+                ("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent"),
+                ("AWS_EC2_METADATA_DISABLED", "true"),
+                ("AWS_REGION", Moto::REGION),
+                ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/x"),
+                ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_str().unwrap()),
+                ("AWS_ENDPOINT_URL_STS", sts),
+                ("TEST_ADDRESS", moto.address()),
+                ("TEST_EXPECTED", expected),
+            ],
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "run by the test above, where a web identity logs in at an STS"]
+async fn with_a_web_identity() {
+    let variable = |name| std::env::var(name).unwrap();
+    let aws = json!({ "endpoint_url": variable("TEST_ADDRESS") });
+    let store = Store::with_taken(json!({ "aws": aws }), &[]).unwrap();
+    let got = store.fetch(&format!("aws:{}", unique("never"))).await;
+    if variable("TEST_EXPECTED") == "sent" {
+        assert_eq!(got, Got::Miss, "an STS on this machine is asked");
+    } else {
+        got.fails_with(ErrorKind::Misconfigured, "plain `http`");
+    }
 }
 
 #[test]

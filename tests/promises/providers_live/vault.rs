@@ -175,6 +175,58 @@ async fn only_a_secret_that_never_was_is_a_miss() {
 }
 
 #[tokio::test]
+async fn nothing_on_a_mount_that_is_another_than_it_was_is_no_miss() {
+    let bao = DevServer::shared();
+    let proxy = PausingProxy::start(bao.address());
+    let folder = tempfile::tempdir().unwrap();
+    let store = |kv: Value| {
+        let more = json!({ "kv": kv });
+        Store::new(with_token(&proxy.url(), bao.token(), folder.path(), more))
+    };
+    let (mount, described) = (unique("kv"), "sys/internal/ui/mounts");
+    let (there, never) = (
+        format!("vault:{mount}/ai#api_key"),
+        format!("vault:{mount}/never#api_key"),
+    );
+    let (auto, as_v2) = (store(json!("auto")), store(json!(2)));
+    bao.mount_kv(&mount, 2);
+    bao.put_kv2(&mount, "ai", &json!({ "api_key": "canary-2" }));
+    assert_eq!(auto.fetch(&there).await.value(), "canary-2");
+    assert_eq!(auto.fetch(&there).await.value(), "canary-2");
+    assert_eq!(proxy.count(described), 1, "a hit asks once and for all");
+    assert_eq!(auto.fetch(&never).await, Got::Miss);
+    assert_eq!(proxy.count(described), 2, "a miss asks again");
+    assert_eq!(as_v2.fetch(&never).await, Got::Miss);
+
+    let remake = |version| {
+        bao.ask("DELETE", &format!("sys/mounts/{mount}"), None)
+            .unwrap();
+        bao.mount_kv(&mount, version);
+    };
+    remake(1);
+    bao.put_kv1(&mount, "ai", &json!({ "api_key": "canary-1" }));
+    let moved = auto.fetch(&there).await;
+    assert_eq!(moved.value(), "canary-1", "what is there is found");
+    assert_eq!(auto.fetch(&never).await, Got::Miss);
+    as_v2
+        .fetch(&there)
+        .await
+        .fails_with(ErrorKind::Misconfigured, "not KV version 2");
+
+    remake(2);
+    bao.put_kv2(&mount, "ai", &json!({ "api_key": "canary-new" }));
+    auto.fetch(&there)
+        .await
+        .fails_with(ErrorKind::Misconfigured, "KV version 2");
+    let relearnt = auto.fetch(&there).await;
+    assert_eq!(relearnt.value(), "canary-new", "and learnt by the failure");
+    store(json!(1))
+        .fetch(&format!("vault:{mount}/data/never#api_key"))
+        .await
+        .fails_with(ErrorKind::Misconfigured, "KV version 2");
+}
+
+#[tokio::test]
 async fn a_value_that_is_no_key_is_refused_unseen() {
     let bao = DevServer::shared();
     let mount = bao.fresh_kv(2);
@@ -256,6 +308,53 @@ async fn a_role_logs_in_once_again_when_its_token_dies_and_leaves_nothing_behind
         [""; 0],
         "a login while closing is revoked at once"
     );
+}
+
+#[tokio::test]
+async fn a_login_that_nobody_waits_for_any_more_leaves_no_token_behind() {
+    let bao = DevServer::shared();
+    let path = unique("ai");
+    bao.put_kv2("secret", &path, &json!({ "api_key": "canary" }));
+    let reference = format!("vault:secret/{path}#api_key");
+    for is_late in [true, false] {
+        let proxy = PausingProxy::start(bao.address());
+        let role = bao.app_role(&reads(&path), &json!({ "token_ttl": "10m" }));
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = with_role(&proxy.url(), &role, folder.path());
+        settings["vault"]["timeout"] = json!(if is_late { "1s" } else { "1h" });
+        let store = Store::new(settings);
+        proxy.hold("auth/approle/login");
+        if is_late {
+            let late = store.fetch(&reference).await;
+            late.fails_with(ErrorKind::TimedOut, "timeout");
+        } else {
+            let asked = async {
+                while bao.tokens_of(&role).is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                got = store.fetch(&reference) => panic!("nothing was answered, but {got:?}"),
+                () = asked => {} // The only waiter goes.
+            }
+        }
+        // Vault has answered; the answer is on its way.
+        let one = || (bao.tokens_of(&role).len() == 1).then_some(());
+        crate::support::environment::wait_for(one);
+        if is_late {
+            // Whoever comes next waits for the same login.
+            let next = async { store.fetch(&reference).await };
+            let release = async { proxy.release() };
+            let (next, ()) = tokio::join!(next, release);
+            assert_eq!(next.value(), "canary");
+            assert_eq!(proxy.count("auth/approle/login"), 1);
+            store.close().await;
+        } else {
+            tokio::join!(store.close(), async { proxy.release() });
+        }
+        assert_eq!(bao.tokens_of(&role), [""; 0], "late: {is_late}");
+    }
 }
 
 #[tokio::test]

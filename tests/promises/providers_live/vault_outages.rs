@@ -5,7 +5,7 @@ use std::path::Path;
 
 use axum::{
     Router,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     routing::any,
 };
 use keyward::secrets::providers::ErrorKind;
@@ -138,13 +138,35 @@ async fn what_a_server_says_is_not_repeated_and_its_length_is_bounded() {
 }
 
 #[tokio::test]
+async fn a_miss_at_a_vault_that_does_not_tell_its_mounts_is_believed_only_of_a_set_version() {
+    let answer = |uri: Uri| async move {
+        let hides = uri.path().starts_with("/v1/sys/internal/ui/mounts/");
+        let status = if hides { 403 } else { 404 };
+        let body = json!({ "errors": [] }).to_string();
+        (StatusCode::from_u16(status).unwrap(), body)
+    };
+    let server = HttpServer::start(Router::new().fallback(any(answer)));
+    let folder = tempfile::tempdir().unwrap();
+    let fetch = async |kv| {
+        let settings = with_token(&server.url(), "t", folder.path(), json!({ "kv": kv }));
+        Store::new(settings).fetch("vault:secret/ai#k").await
+    };
+    assert_eq!(fetch(json!(2)).await, Got::Miss);
+    fetch(json!("auto"))
+        .await
+        .fails_with(ErrorKind::Misconfigured, "does not tell");
+}
+
+#[tokio::test]
 async fn no_connection_stays_open_after_an_answer() {
-    let (url, read_on) =
-        once("HTTP/1.1 404 Not Found\r\nContent-Length: 13\r\n\r\n{\"errors\":[]}");
+    let (url, read_on) = once(
+        "HTTP/1.1 200 OK\r\nContent-Length: 57\r\n\r\n\
+         {\"data\":{\"data\":{\"k\":\"canary\"},\"metadata\":{\"version\":1}}}",
+    );
     let folder = tempfile::tempdir().unwrap();
     let settings = with_token(&url, "canary", folder.path(), json!({ "kv": 2 }));
     let store = Store::new(settings);
-    assert_eq!(store.fetch("vault:secret/ai#k").await, Got::Miss);
+    assert_eq!(store.fetch("vault:secret/ai#k").await.value(), "canary");
     assert_eq!(read_on.await.unwrap(), 0, "the connection was closed");
     drop(store); // Not before: what ends with the client proves nothing.
 }

@@ -1,23 +1,16 @@
-//! The SDK's client: built at first use, with connections that end after one answer, and with the
-//! last word on where a request may go.
+//! The SDK's client: built at first use, with connections that end after one answer.
 //!
-//! The SDK can be told an endpoint in a profile, which our settings never see. So the rule about
-//! plain HTTP is kept once more at each request, where it cannot be passed by.
+//! What it may reach and how much it reads is decided in `guard`, around the HTTP client that all
+//! of the SDK is given here.
 
-use std::{error::Error, fmt, time::Duration};
+use std::time::Duration;
 
 use aws_config::{
     BehaviorVersion, Region, meta::credentials::CredentialsProviderChain, retry::RetryConfig,
 };
 use aws_sdk_secretsmanager::{
     Client,
-    config::{
-        Builder, ConfigBag, IdentityCache, Intercept, RuntimeComponents, SharedHttpClient,
-        interceptors::{
-            BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
-        },
-        timeout::TimeoutConfig,
-    },
+    config::{Builder, IdentityCache, RuntimeComponents, SharedHttpClient, timeout::TimeoutConfig},
 };
 use aws_smithy_http_client::{
     Builder as HttpBuilder, Connector,
@@ -26,18 +19,13 @@ use aws_smithy_http_client::{
 };
 use tokio::sync::OnceCell;
 
-use super::credentials::TakenCredentials;
+use super::{credentials::TakenCredentials, guard::Guarded};
 use crate::secrets::providers::{ErrorKind, ProviderError, endpoint::Endpoint};
-
-/// The longest answer that is read: a secret has at most 64 KiB, and JSON may double it.
-const MAX_ANSWER_BYTES: u64 = 1024 * 1024;
 
 /// First try and retries of a throttled or failing AWS.
 const ATTEMPTS: u32 = 3;
 
 const CONNECT: Duration = Duration::from_secs(3);
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What the client will be built from.
 pub(super) struct Plan {
@@ -98,9 +86,7 @@ impl Plan {
             loader = loader.endpoint_url(&endpoint.address);
         }
         let shared = loader.load().await;
-        let mut config = Builder::from(&shared).interceptor(Guard {
-            allow_plaintext: self.allow_plaintext,
-        });
+        let mut config = Builder::from(&shared);
         if let Some(endpoint) = &self.endpoint {
             // Once more: a profile's endpoint for this service would win over the shared one.
             config = config.endpoint_url(&endpoint.address);
@@ -130,18 +116,27 @@ impl Plan {
         };
         // Without a way over TLS no roots are read: a machine may have none.
         let reads_roots = self.endpoint.as_ref().is_none_or(Endpoint::is_https);
-        http_client(proxy, reads_roots)
+        guarded_client(proxy, reads_roots, self.allow_plaintext)
     }
 }
 
-/// An HTTP client for the SDK that keeps no connection. `proxy` replaces what the proxy variables
-/// say; `reads_roots` is false where no way leads over TLS.
+/// An HTTP client for the SDK that keeps no connection and sends no clear text to another machine.
+/// `proxy` replaces what the proxy variables say; `reads_roots` is false where no way leads over
+/// TLS.
 ///
 /// # Errors
 /// If the TLS library refuses its settings.
 pub(crate) fn http_client(
     proxy: ProxyConfig,
     reads_roots: bool,
+) -> Result<SharedHttpClient, ProviderError> {
+    guarded_client(proxy, reads_roots, false)
+}
+
+fn guarded_client(
+    proxy: ProxyConfig,
+    reads_roots: bool,
+    allow_plaintext: bool,
 ) -> Result<SharedHttpClient, ProviderError> {
     let tls = TlsContext::builder()
         .with_trust_store(TrustStore::empty().with_native_roots(reads_roots))
@@ -161,74 +156,6 @@ pub(crate) fn http_client(
         }
         builder.build()
     };
-    Ok(HttpBuilder::new().build_with_connector_fn(connector))
-}
-
-/// Looks at each request to Secrets Manager before it leaves, and at each answer before it is read.
-#[derive(Debug)]
-struct Guard {
-    allow_plaintext: bool,
-}
-
-/// The guard's refusal, found again in the SDK's error by its type.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    Plaintext,
-    TooLong,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plaintext => {
-                "its address begins with `http://` and is not on this machine; correct \
-                 `endpoint_url` or the profile, or set `allow_plaintext: true`"
-            }
-            Self::TooLong => "its answer is longer than any secret",
-        })
-    }
-}
-
-impl Error for Refusal {}
-
-impl Intercept for Guard {
-    fn name(&self) -> &'static str {
-        "keyward"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let checked = Endpoint::new(
-            context
-                .request()
-                .uri()
-                .split('?')
-                .next()
-                .unwrap_or_default(),
-            self.allow_plaintext,
-            Vec::new(),
-        );
-        checked.map(drop).map_err(|_| Refusal::Plaintext.into())
-    }
-
-    fn read_after_transmit(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let announced = context.response().headers().get("content-length");
-        let length = announced
-            .and_then(|text| text.parse::<u64>().ok())
-            .unwrap_or(0);
-        if length > MAX_ANSWER_BYTES {
-            Err(Refusal::TooLong.into())
-        } else {
-            Ok(())
-        }
-    }
+    let plain = HttpBuilder::new().build_with_connector_fn(connector);
+    Ok(SharedHttpClient::new(Guarded::new(plain, allow_plaintext)))
 }

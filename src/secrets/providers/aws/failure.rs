@@ -12,7 +12,7 @@ use aws_sdk_secretsmanager::{
     operation::get_secret_value::GetSecretValueError,
 };
 
-use super::client::Refusal;
+use super::guard::Refusal;
 use crate::secrets::providers::{ErrorKind, ProviderError, endpoint::tls_failure};
 
 /// `Ok` if the secret was never there.
@@ -95,10 +95,11 @@ fn of_way(error: &SdkError<GetSecretValueError, HttpResponse>) -> (ErrorKind, &'
         return match refusal {
             Refusal::Plaintext => (
                 K::Misconfigured,
-                "its address is plain `http` on another machine; correct `endpoint_url` or the \
-                 profile, or set `allow_plaintext: true`",
+                "its address, or one that credentials come from, is plain `http` on another \
+                 machine; correct `endpoint_url`, the profile or the variables `AWS_ENDPOINT_URL*`, \
+                 or set `allow_plaintext: true`",
             ),
-            Refusal::TooLong => (K::Malformed, "the answer is longer than any secret"),
+            Refusal::TooLong => (K::Malformed, "an answer is longer than any secret"),
         };
     }
     if let Some(credentials) = cause::<CredentialsError>(error) {

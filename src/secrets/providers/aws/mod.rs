@@ -1,12 +1,13 @@
 //! The secret provider `aws`: AWS Secrets Manager, through AWS's own SDK.
 //!
-//! The SDK signs, retries and finds credentials; what it may connect to is decided in `client`,
+//! The SDK signs, retries and finds credentials; what it may connect to is decided in `guard`,
 //! what its errors mean in `failure`. None of its errors is ever printed: some quote responses.
 
 mod client;
 mod config;
 mod credentials;
 mod failure;
+mod guard;
 mod place;
 mod provider;
 

@@ -79,12 +79,21 @@ impl AwsProvider {
             stored.map_err(|full| ProviderError::new(ErrorKind::PoolFull, full.to_string()))?;
         Ok(Lookup::Found(Found {
             value: Arc::new(stored),
-            version: output.version_id,
+            version: output.version_id.filter(|id| is_version_id(id)),
             created_at: output
                 .created_date
                 .and_then(|date| SystemTime::try_from(date).ok()),
         }))
     }
+}
+
+/// Whether a text has the form of AWS's version ids, so that it may be logged and printed. What a
+/// server says beyond that is no version.
+fn is_version_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn pick<'a>(whole: &'a str, place: &Place<'_>, about: &str) -> Result<Text<'a>, ProviderError> {
@@ -147,5 +156,19 @@ impl SecretProvider for AwsProvider {
 
     fn on_error(&self) -> OnError {
         self.on_error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_told_only_in_the_form_of_one() {
+        assert!(is_version_id("EXAMPLE1-90ab-cdef-fedc-ba987SECRET1"));
+        let long = "a".repeat(65);
+        for wrong in ["", "a b", "a\nlevel=ERROR", "\u{1b}[2J", "\u{e9}", &long] {
+            assert!(!is_version_id(wrong), "{wrong:?}");
+        }
     }
 }

@@ -6,7 +6,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
 
-use super::provider::{FileProvider, validate};
+use super::{
+    presence::Probe,
+    provider::{FileProvider, validate},
+};
 use crate::{
     secrets::providers::{
         BuildContext, OnError, SecretProvider, registry::ProviderSettings, template::Template,
@@ -45,6 +48,7 @@ impl ProviderSettings for FileSettings {
             on_error: self.on_error,
             config_dir,
             credentials,
+            probe: Probe::default(),
         }))
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use futures_util::future::BoxFuture;
 
+use super::presence::Probe;
 use crate::secrets::{
     Reference, SecretName,
     providers::{
@@ -30,6 +31,7 @@ pub(super) struct FileProvider {
     pub(super) on_error: OnError,
     pub(super) config_dir: Option<PathBuf>,
     pub(super) credentials: Option<PathBuf>,
+    pub(super) probe: Probe,
 }
 
 pub(super) fn validate(reference: &Reference) -> Result<(), String> {
@@ -137,11 +139,7 @@ impl SecretProvider for FileProvider {
         let Ok(path) = self.path(reference) else {
             return Presence::Unknown;
         };
-        match path.try_exists() {
-            Ok(true) => Presence::Bound,
-            Ok(false) => Presence::Absent,
-            Err(_) => Presence::Unknown,
-        }
+        self.probe.ask(move || path.try_exists())
     }
 
     fn fetch<'a>(&'a self, fetch: Fetch<'a>) -> BoxFuture<'a, Result<Lookup, ProviderError>> {
@@ -170,6 +168,7 @@ mod tests {
             on_error: OnError::Stop,
             config_dir: Some(folder.to_owned()),
             credentials: None,
+            probe: Probe::default(),
         }
     }
 

@@ -23,7 +23,8 @@ pub(super) enum Reading<'a> {
         version: Option<String>,
         created_at: Option<SystemTime>,
     },
-    /// Nothing was ever there.
+    /// Nothing was ever there, if the mount is of the version that was asked: one of another
+    /// version says the same of a secret that it has.
     Miss,
     /// This token may not, or is no token any more.
     Denied,
@@ -158,8 +159,10 @@ fn absent<'a>(
         return Err(deleted(&metadata, about));
     }
     let warned = parsed.warnings.is_some_and(|warnings| !warnings.is_empty());
+    // Whoever sends data with a 404 says more than that nothing is there.
+    let is_bare = parsed.data.is_none() && !warned;
     match parsed.errors {
-        Some(errors) if errors.is_empty() && !warned => Ok(Reading::Miss),
+        Some(errors) if errors.is_empty() && is_bare => Ok(Reading::Miss),
         Some(errors)
             if errors
                 .iter()

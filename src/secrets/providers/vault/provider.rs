@@ -18,7 +18,7 @@ use super::{
     answer::{self, Reading},
     kv::{KvSettings, KvVersion},
     place::{Place, validate},
-    session::{Session, Token},
+    session::Session,
     wire::{Answer, Caller},
 };
 use crate::secrets::{
@@ -65,8 +65,23 @@ impl VaultProvider {
         let about = self.about(&place, namespace);
         let mut token = self.session.token().await?;
         let mut is_second_try = false;
+        let mut told = None;
         loop {
-            let (kv, answer) = self.read(&place, namespace, &token).await?;
+            let caller = Caller {
+                token: Some(token.as_bytes()),
+                namespace,
+            };
+            let kv = match self.known(&place, namespace, told) {
+                Some(kv) => kv,
+                None => *told.insert(self.describe(&place, caller, &about).await?),
+            };
+            let kv = match kv {
+                // If Vault would not tell, reading as version 2 shows why: no such mount, or no
+                // permission.
+                KvVersion::Auto => KvVersion::V2,
+                kv => kv,
+            };
+            let answer = self.read(&place, kv, caller, &about).await?;
             let outcome = match answer::read(&answer, kv, &place, &about) {
                 // Once: a second 403 is the policy's word.
                 Ok(Reading::Denied) if !is_second_try => {
@@ -80,6 +95,13 @@ impl VaultProvider {
                 }
                 Ok(Reading::Denied) => Err(denied(&about)),
                 Ok(Reading::Miss) => {
+                    let now = match told {
+                        Some(now) => now,
+                        None => *told.insert(self.describe(&place, caller, &about).await?),
+                    };
+                    if self.is_another(&place, kv, now, &about)? {
+                        continue;
+                    }
                     if kv == KvVersion::V2 && place.path.starts_with("data/") {
                         tracing::warn!("{about}: not found; a reference leaves KV's `data/` out");
                     }
@@ -117,26 +139,26 @@ impl VaultProvider {
     async fn read(
         &self,
         place: &Place<'_>,
-        namespace: Option<&str>,
-        token: &Arc<Token>,
-    ) -> Result<(KvVersion, Answer), ProviderError> {
-        let caller = Caller {
-            token: Some(token.as_bytes()),
-            namespace,
-        };
+        kv: KvVersion,
+        caller: Caller<'_>,
+        about: &str,
+    ) -> Result<Answer, ProviderError> {
         let (mount, path) = (place.mount.to_owned(), place.path.to_owned());
         let wire = &self.session.wire;
-        match self.kv_version(place, namespace, caller).await? {
-            KvVersion::V1 if place.version.is_some() => Err(ProviderError::new(
-                ErrorKind::Misconfigured,
-                format!(
-                    "{}: `?version=` is for KV version 2, and this mount is version 1",
-                    self.about(place, namespace)
-                ),
-            )),
+        match kv {
+            KvVersion::V1 if place.version.is_some() => {
+                // Another one may be there by the next fetch.
+                self.forget(place, caller.namespace);
+                Err(ProviderError::new(
+                    ErrorKind::Misconfigured,
+                    format!(
+                        "{about}: `?version=` is for KV version 2, and this mount is version 1"
+                    ),
+                ))
+            }
             KvVersion::V1 => {
                 let request = kv1::requests::GetSecretRequest { mount, path };
-                Ok((KvVersion::V1, wire.ask(request, caller).await?))
+                wire.ask(request, caller).await
             }
             KvVersion::V2 | KvVersion::Auto => {
                 let version = place.version;
@@ -145,40 +167,80 @@ impl VaultProvider {
                     path,
                     version,
                 };
-                Ok((KvVersion::V2, wire.ask(request, caller).await?))
+                wire.ask(request, caller).await
             }
         }
     }
 
-    /// The version of KV to ask as; [`KvVersion::Auto`] if Vault would not tell. Reading as version
-    /// 2 then shows why: no such mount, or no permission.
-    async fn kv_version(
+    /// The version of KV that is set for a mount, was `told` in this very fetch, or was learnt.
+    fn known(
         &self,
         place: &Place<'_>,
         namespace: Option<&str>,
+        told: Option<KvVersion>,
+    ) -> Option<KvVersion> {
+        match (self.kv.of(place.mount), told) {
+            (KvVersion::Auto, Some(told @ (KvVersion::V1 | KvVersion::V2))) => Some(told),
+            (KvVersion::Auto, _) => self.learnt().get(&learnt_key(place, namespace)).copied(),
+            (set, _) => Some(set),
+        }
+    }
+
+    /// What the mount is by Vault's own word, which is remembered; [`KvVersion::Auto`] if Vault
+    /// would not tell.
+    async fn describe(
+        &self,
+        place: &Place<'_>,
         caller: Caller<'_>,
+        about: &str,
     ) -> Result<KvVersion, ProviderError> {
-        let set = self.kv.of(place.mount);
-        if set != KvVersion::Auto {
-            return Ok(set);
-        }
-        let key = learnt_key(place, namespace);
-        if let Some(known) = self.learnt().get(&key) {
-            return Ok(*known);
-        }
-        let answer = self
-            .session
-            .wire
-            .ask(DescribeMount { mount: place.mount }, caller)
-            .await?;
+        let request = DescribeMount { mount: place.mount };
+        let answer = self.session.wire.ask(request, caller).await?;
         match answer::kv_version(&answer) {
             Some(version) => {
+                let key = learnt_key(place, caller.namespace);
                 self.learnt().insert(key, version);
                 Ok(version)
             }
             None if matches!(answer.status, 200 | 403 | 404) => Ok(KvVersion::Auto),
-            None => Err(answer::failure(&answer, &self.about(place, namespace))),
+            None => Err(answer::failure(&answer, about)),
         }
+    }
+
+    /// Whether a miss on a mount asked as version `asked` must be asked again, because the mount
+    /// is another one `now`: it was made anew under its old name since `auto` learnt it.
+    ///
+    /// A setting is not overruled but is corrected by whoever made it. If Vault does not tell, a
+    /// setting is believed; without one nobody is sure, so the miss is not believed either.
+    fn is_another(
+        &self,
+        place: &Place<'_>,
+        asked: KvVersion,
+        now: KvVersion,
+        about: &str,
+    ) -> Result<bool, ProviderError> {
+        let is_set = self.kv.of(place.mount) != KvVersion::Auto;
+        let what = match now {
+            KvVersion::Auto if is_set => return Ok(false),
+            KvVersion::Auto => {
+                "Vault does not tell this token what the mount is, so that nothing is found there \
+                 proves nothing; set `secrets.providers.vault.kv` for it"
+            }
+            _ if now == asked => return Ok(false),
+            _ if !is_set => return Ok(true),
+            KvVersion::V1 => {
+                "the mount is not KV version 2; set `secrets.providers.vault.kv` to 1 for it, or \
+                 to auto"
+            }
+            KvVersion::V2 => {
+                "the mount is KV version 2; set `secrets.providers.vault.kv` to 2 for it, or to \
+                 auto"
+            }
+        };
+        Err(ProviderError::new(
+            ErrorKind::Misconfigured,
+            format!("{about}: {what}"),
+        ))
     }
 
     fn forget(&self, place: &Place<'_>, namespace: Option<&str>) {

@@ -2,7 +2,9 @@
 //!
 //! The token of a login of ours rests in locked memory until nine tenths of its life or until
 //! Vault shows that it is dead, and is revoked at the end. A token that somebody else made (a file,
-//! a variable) is read anew each time and never revoked. Concurrent fetches share one login.
+//! a variable) is read anew each time and never revoked. Concurrent fetches share one login. It is
+//! a task of the session's own, because a login has happened at Vault whether or not a fetch still
+//! waits for it: a token that nobody took over would live on there, unknown to us.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,6 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use tokio::task::AbortHandle;
 use vaultrs::api::{
     auth::approle::requests::LoginWithApproleRequest,
     token::requests::{LookupTokenSelfRequest, RevokeTokenSelfRequest},
@@ -22,7 +29,6 @@ use super::{
 use crate::secrets::{
     memory::{LockedBuffer, Pool, TakenEnvironment},
     providers::{ErrorKind, ProviderError, json_field, secret_file, value},
-    single_flight::SingleFlight,
 };
 
 /// Where a token may be, in the order in which they are asked.
@@ -33,6 +39,10 @@ const MAX_TOKEN_BYTES: usize = 4096;
 
 /// How long Vault may take to revoke our token while the process ends.
 const REVOKE: Duration = Duration::from_secs(2);
+
+/// How long Vault may take to answer a login, whoever still waits for it. What it answers later is
+/// a token that nobody here ever sees.
+const LOG_IN: Duration = Duration::from_secs(60);
 
 /// How to log in.
 pub(super) enum Login {
@@ -62,9 +72,20 @@ impl Token {
     }
 }
 
+type LoggedIn = Result<Arc<Token>, ProviderError>;
+
+/// A login under way.
+#[derive(Clone)]
+struct LoginTask {
+    outcome: Shared<BoxFuture<'static, LoggedIn>>,
+    /// Tells whether it has ended without having said so.
+    task: AbortHandle,
+}
+
 #[derive(Default)]
 struct Held {
     token: Option<Arc<Token>>,
+    login: Option<LoginTask>,
     is_closed: bool,
 }
 
@@ -76,7 +97,6 @@ pub(super) struct Session {
     credentials: Option<PathBuf>,
     pool: Arc<Pool>,
     held: Mutex<Held>,
-    logins: SingleFlight<(), Result<Arc<Token>, ProviderError>>,
 }
 
 impl Session {
@@ -87,27 +107,48 @@ impl Session {
         credentials: Option<PathBuf>,
         pool: Arc<Pool>,
     ) -> Arc<Self> {
-        let (held, logins) = (Mutex::default(), SingleFlight::new());
         Arc::new(Self {
             wire,
             namespace,
             login,
             credentials,
             pool,
-            held,
-            logins,
+            held: Mutex::default(),
         })
     }
 
     /// The token to ask with: the one we hold, or a new one.
-    pub(super) async fn token(self: &Arc<Self>) -> Result<Arc<Token>, ProviderError> {
-        if let Some(token) = self.held().token.clone().filter(|token| token.is_good()) {
-            return Ok(token);
-        }
+    pub(super) async fn token(self: &Arc<Self>) -> LoggedIn {
+        let login = {
+            let mut held = self.held();
+            if let Some(token) = held.token.as_ref().filter(|token| token.is_good()) {
+                return Ok(Arc::clone(token));
+            }
+            if held.is_closed && self.makes_tokens() {
+                return Err(shutting_down());
+            }
+            let under_way = held.login.clone().filter(|login| !login.task.is_finished());
+            under_way.unwrap_or_else(|| held.login.insert(self.start_login()).clone())
+        };
+        login.outcome.await
+    }
+
+    /// Logs in whether or not somebody waits for it.
+    fn start_login(self: &Arc<Self>) -> LoginTask {
         let session = Arc::clone(self);
-        self.logins
-            .join(&(), || Box::pin(async move { session.log_in().await }))
-            .await
+        let handle = tokio::spawn(async move {
+            let outcome = session.log_in().await;
+            // The outcome is for those who wait now: kept here, it would keep the token too.
+            session.held().login = None;
+            outcome
+        });
+        let task = handle.abort_handle();
+        // A login is broken off only at the end of the process.
+        let outcome = handle.map(|ended| ended.unwrap_or_else(|_| Err(shutting_down())));
+        LoginTask {
+            outcome: outcome.boxed().shared(),
+            task,
+        }
     }
 
     /// After a 403 with `token`: a newer one if this one is dead and another can be had, `None` if
@@ -118,7 +159,7 @@ impl Session {
     ) -> Result<Option<Arc<Token>>, ProviderError> {
         let looked_up = self
             .wire
-            .ask(LookupTokenSelfRequest {}, self.caller(token))
+            .ask(LookupTokenSelfRequest {}, self.caller(token.as_bytes()))
             .await?;
         if looked_up.status != 403 {
             return Ok(None);
@@ -148,21 +189,38 @@ impl Session {
         Ok(Some(newer))
     }
 
-    /// Revokes our login, if it is ours, and makes no other.
+    /// Revokes our login, if it is ours, and makes no other. A login under way is waited for, as
+    /// its token could not be revoked before it is known.
     pub(super) async fn close(&self) {
-        let token = {
+        let (token, login) = {
             let mut held = self.held();
             held.is_closed = true;
-            held.token.take()
+            (held.token.take(), held.login.take())
         };
-        if let Some(token) = token {
-            self.revoke(&token).await;
-        }
+        let revoked = async {
+            if let Some(token) = token {
+                self.revoke(token.as_bytes()).await;
+            }
+        };
+        let ended = async {
+            let Some(login) = login.filter(|_| self.makes_tokens()) else {
+                return;
+            };
+            if tokio::time::timeout(REVOKE, login.outcome).await.is_err() {
+                login.task.abort();
+                tracing::warn!(
+                    address = self.wire.address(),
+                    "a login at Vault was under way and is not known to be revoked; it ends by \
+                     itself"
+                );
+            }
+        };
+        tokio::join!(revoked, ended);
     }
 
-    fn caller<'a>(&'a self, token: &'a Token) -> Caller<'a> {
+    fn caller<'a>(&'a self, token: &'a [u8]) -> Caller<'a> {
         Caller {
-            token: Some(token.as_bytes()),
+            token: Some(token),
             namespace: self.namespace.as_deref(),
         }
     }
@@ -170,6 +228,11 @@ impl Session {
     /// Never held across an await.
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a login leaves something behind at Vault.
+    fn makes_tokens(&self) -> bool {
+        matches!(self.login, Login::AppRole { .. })
     }
 
     fn source(&self) -> String {
@@ -180,7 +243,7 @@ impl Session {
         }
     }
 
-    async fn log_in(&self) -> Result<Arc<Token>, ProviderError> {
+    async fn log_in(&self) -> LoggedIn {
         match &self.login {
             Login::Environment(taken) => self.in_environment(taken),
             Login::TokenFile(path) => {
@@ -209,7 +272,7 @@ impl Session {
         }
     }
 
-    fn in_environment(&self, taken: &TakenEnvironment) -> Result<Arc<Token>, ProviderError> {
+    fn in_environment(&self, taken: &TakenEnvironment) -> LoggedIn {
         match TOKEN_VARIABLES.iter().find_map(|name| taken.get(name)) {
             Some(value) => Ok(Arc::new(Token {
                 value,
@@ -249,11 +312,15 @@ impl Session {
             token: None,
             namespace: self.namespace.as_deref(),
         };
-        let answer = self.wire.ask(request, caller).await?;
         let about = format!(
             "Vault at {}: AppRole login at `{mount}`",
             self.wire.address()
         );
+        let asked = tokio::time::timeout(LOG_IN, self.wire.ask(request, caller)).await;
+        let answer = asked.unwrap_or_else(|_| {
+            let detail = format!("{about}: no answer within {LOG_IN:?}");
+            Err(ProviderError::new(ErrorKind::TimedOut, detail))
+        })?;
         let refused = |what: &str| {
             Err(ProviderError::new(
                 ErrorKind::LoginFailed,
@@ -288,8 +355,16 @@ impl Session {
             return Err(ProviderError::new(ErrorKind::LoginFailed, detail));
         };
         let life = Duration::from_secs(seconds).mul_f64(0.9);
+        let value = match self.store(text.as_bytes()).await {
+            Ok(value) => Arc::new(value),
+            Err(error) => {
+                // Nobody could revoke it later.
+                self.revoke(text.as_bytes()).await;
+                return Err(error);
+            }
+        };
         Ok(Token {
-            value: Arc::new(self.store(text.as_bytes()).await?),
+            value,
             good_until: (seconds > 0)
                 .then(|| Instant::now().checked_add(life))
                 .flatten(),
@@ -307,16 +382,13 @@ impl Session {
             held.is_closed
         };
         if is_closed {
-            self.revoke(token).await;
-            return Err(ProviderError::new(
-                ErrorKind::LoginFailed,
-                "Keyward is shutting down",
-            ));
+            self.revoke(token.as_bytes()).await;
+            return Err(shutting_down());
         }
         Ok(())
     }
 
-    async fn revoke(&self, token: &Token) {
+    async fn revoke(&self, token: &[u8]) {
         let revoking = self.wire.ask(RevokeTokenSelfRequest {}, self.caller(token));
         let address = self.wire.address();
         match tokio::time::timeout(REVOKE, revoking).await {
@@ -358,4 +430,8 @@ impl Session {
             .await
             .map_err(|full| ProviderError::new(ErrorKind::PoolFull, full.to_string()))
     }
+}
+
+fn shutting_down() -> ProviderError {
+    ProviderError::new(ErrorKind::LoginFailed, "Keyward is shutting down")
 }

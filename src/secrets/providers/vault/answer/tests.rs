@@ -103,6 +103,11 @@ fn of_the_404s_only_a_missing_secret_is_a_miss() {
             ErrorKind::Misconfigured,
             "no such path",
         ),
+        (
+            r#"{"errors":[],"data":{}}"#,
+            ErrorKind::Misconfigured,
+            "no such path",
+        ),
         ("{}", ErrorKind::Misconfigured, "not in Vault's words"),
         (
             "<html>Not Found canary</html>",
