@@ -23,6 +23,9 @@ pub enum KvVersion {
 }
 
 /// The setting `kv`: one version for all mounts, or a map from mount to version.
+///
+/// Before a miss is believed, Vault is asked what the mount is now. A version that is set here is
+/// believed where Vault does not tell; `auto` is not, and the miss becomes an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KvSettings {
     all: KvVersion,
