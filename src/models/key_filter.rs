@@ -15,8 +15,6 @@
 
 mod index;
 
-use std::sync::Arc;
-
 use zeroize::Zeroizing;
 
 use self::index::{Found, Index};
@@ -25,7 +23,7 @@ use crate::secrets::Secret;
 /// What stands where a key stood.
 const MARK: &str = "[redacted]";
 
-/// A filter for one call. It must end with the call, as it holds the key.
+/// A filter for one call.
 pub(super) struct KeyFilter {
     index: Option<Index>,
     held: Zeroizing<String>,
@@ -33,18 +31,13 @@ pub(super) struct KeyFilter {
     redacting: usize,
     /// Whether the mark for what is redacted stands already.
     marked: bool,
-    /// The key lives until its answer has passed, so that a call is seen to hold its key throughout.
-    _key: Option<Arc<Secret>>,
 }
 
 impl KeyFilter {
-    /// A filter for `key`; without one, everything passes.
-    pub(super) fn new(key: Option<Arc<Secret>>) -> Self {
-        let index = key.as_ref().and_then(|key| key.expose(Index::of));
-        Self {
-            _key: key,
-            ..Self::with(index)
-        }
+    /// A filter for `key`; without one, everything passes. It keeps nothing of the key but
+    /// fingerprints, so the key need not outlive the request.
+    pub(super) fn new(key: Option<&Secret>) -> Self {
+        Self::with(key.and_then(|key| key.expose(Index::of)))
     }
 
     fn with(index: Option<Index>) -> Self {
@@ -53,7 +46,6 @@ impl KeyFilter {
             held: Zeroizing::default(),
             redacting: 0,
             marked: false,
-            _key: None,
         }
     }
 

@@ -6,7 +6,6 @@
 
 mod document;
 
-use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::task::yield_now;
@@ -47,7 +46,7 @@ pub(super) struct Whole {
 }
 
 impl Answer {
-    pub(super) fn new(key: Option<Arc<Secret>>, max_bytes: usize) -> Self {
+    pub(super) fn new(key: Option<&Secret>, max_bytes: usize) -> Self {
         Self {
             filter: KeyFilter::new(key),
             text: String::new(),

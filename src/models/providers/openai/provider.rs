@@ -9,7 +9,7 @@ use std::{io, sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use reqwest::{
     Client, Response, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use tokio::time::timeout;
 
@@ -85,15 +85,19 @@ impl OpenAiProvider {
             }
         };
         trace.key = key.as_deref().map(describe);
-        let response = self.send(client, body, key.as_deref()).await?;
-        self.read(response, key, cx, trace).await
+        let answer = Answer::new(key.as_deref(), self.config.max_answer_bytes);
+        let authorization = key.as_deref().map(request::authorization).transpose()?;
+        // From here on the key is in the request alone: slow upstreams do not fill locked memory.
+        drop(key);
+        let response = self.send(client, body, authorization).await?;
+        self.read(response, answer, cx, trace).await
     }
 
     async fn send(
         &self,
         client: &Client,
         body: Vec<u8>,
-        key: Option<&Secret>,
+        authorization: Option<HeaderValue>,
     ) -> Result<Response, ModelErrorKind> {
         let timeouts = self.config.timeouts;
         let mut request = client
@@ -101,8 +105,8 @@ impl OpenAiProvider {
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "text/event-stream, application/json")
             .body(body);
-        if let Some(key) = key {
-            request = request.header(AUTHORIZATION, request::authorization(key)?);
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
         }
         match timeout(timeouts.connect + timeouts.first_byte, request.send()).await {
             Err(_) => Err(ModelErrorKind::TimedOut {
@@ -117,12 +121,11 @@ impl OpenAiProvider {
     async fn read(
         &self,
         response: Response,
-        key: Option<Arc<Secret>>,
+        answer: Answer,
         cx: &CallContext,
         trace: &mut Trace,
     ) -> Result<Whole, ModelErrorKind> {
         let max_bytes = self.config.max_answer_bytes;
-        let answer = Answer::new(key, max_bytes);
         let status = response.status();
         trace.status = Some(status);
         trace.request_id = request_id(response.headers(), |text| answer.holds_key(text));
