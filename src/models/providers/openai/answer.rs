@@ -6,7 +6,6 @@
 
 mod document;
 
-
 use serde_json::Value;
 use tokio::task::yield_now;
 
