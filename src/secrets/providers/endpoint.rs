@@ -55,6 +55,7 @@ impl Endpoint {
     }
 
     /// The address as a URL.
+    #[cfg(feature = "vault")]
     pub(super) fn url(&self) -> &Url {
         &self.url
     }
@@ -65,6 +66,7 @@ impl Endpoint {
     }
 
     /// Whether it is on this machine: never through a proxy.
+    #[cfg(feature = "aws")]
     pub(super) fn is_loopback(&self) -> bool {
         is_loopback(&self.url)
     }

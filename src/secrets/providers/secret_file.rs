@@ -26,6 +26,10 @@ const SECRET_MOUNTS: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 /// A secret file's bytes, wiped with the last holder, and when they were written.
 pub(super) struct Contents {
     pub(super) bytes: Zeroizing<Vec<u8>>,
+    #[cfg_attr(
+        not(feature = "file"),
+        expect(dead_code, reason = "Vault's logins have no age to tell")
+    )]
     pub(super) modified_at: Option<SystemTime>,
 }
 
