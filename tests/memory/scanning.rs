@@ -156,7 +156,11 @@ fn a_process_that_cannot_be_started_is_not_measured() {
 fn a_process_whose_memory_may_not_be_opened_is_not_measured() {
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("unreadable");
-    fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    // By another process: a test beside this one may fork while this one has the copy open for
+    // writing, and what is open for writing anywhere cannot be started.
+    let program = std::env::current_exe().unwrap();
+    let copied = Command::new("cp").arg(program).arg(&copy).status().unwrap();
+    assert!(copied.success());
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o111)).unwrap();
     let mut command = Command::new(&copy);
     command.arg("--list").stdout(std::process::Stdio::null());
