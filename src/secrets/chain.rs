@@ -130,6 +130,7 @@ mod tests {
                         value: Arc::new(fetch.pool.store(b"value").await.unwrap()),
                         version: Some(self.place.to_string()),
                         created_at: None,
+                        expires_at: None,
                     })),
                     Answer::Miss => Ok(Lookup::Miss),
                     Answer::Fails(_, kind) => Err(ProviderError::new(kind, "failed")),

@@ -51,6 +51,7 @@ impl SecretProvider for Store {
                 value,
                 version: None,
                 created_at: None,
+                expires_at: None,
             }))
         })
     }

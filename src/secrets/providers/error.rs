@@ -3,6 +3,8 @@
 //! The words here and in `detail` are ours alone: what a store sent as text must never be put
 //! into one of these types, because stores quote what they were sent.
 
+use std::time::Duration;
+
 /// Why a provider could not answer. It stops the chain unless the provider is marked
 /// `on_error: next`.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -13,6 +15,8 @@ pub struct ProviderError {
     /// What happened and what to do, for the operator: may name addresses, paths of the host and
     /// settings; never a value, and never text that the store sent.
     pub detail: String,
+    /// When the store wants to be asked again, if it said so.
+    pub retry_after: Option<Duration>,
 }
 
 impl ProviderError {
@@ -22,7 +26,33 @@ impl ProviderError {
         Self {
             kind,
             detail: detail.into(),
+            retry_after: None,
         }
+    }
+
+    /// With the store's wish when to be asked again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+}
+
+impl ErrorKind {
+    /// Whether the same question may be answered later, without anybody changing anything here: the
+    /// failures that are tried again, that open a circuit breaker, and through which a stale value
+    /// may be used where that is allowed.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::Sealed
+                | Self::Unreachable
+                | Self::TimedOut
+                | Self::Throttled
+                | Self::ServerFailed
+                | Self::CircuitOpen
+        )
     }
 }
 
@@ -50,6 +80,9 @@ pub enum ErrorKind {
     /// The store asks us to slow down.
     #[error("the store is throttling")]
     Throttled,
+    /// The store failed again and again, and is left alone for a while.
+    #[error("the store failed repeatedly and is not asked for a while")]
+    CircuitOpen,
     /// The store answered with its own failure.
     #[error("the store failed")]
     ServerFailed,

@@ -19,6 +19,7 @@ mod endpoint;
 mod error;
 #[cfg(any(feature = "file", feature = "vault", feature = "aws"))]
 mod json_field;
+mod limits;
 mod provider;
 mod registry;
 #[cfg(any(feature = "file", feature = "vault"))]
@@ -30,6 +31,7 @@ mod value;
 mod well_known;
 
 pub use error::{ErrorKind, ProviderError};
+pub use limits::{BreakerSettings, Limits};
 pub use provider::{BuildContext, Fetch, Found, Lookup, OnError, Presence, SecretProvider};
 pub use registry::{LeftOut, Mentions, ProvidersSettings, build, built_in, env_names};
 pub use well_known::{WELL_KNOWN, WellKnown, well_known_variable};

@@ -3,7 +3,12 @@
 //! It stands apart from the registry so that a provider depends on this alone. A [`Lookup`] has
 //! no third case on purpose: whatever is neither a value nor a clear miss is an error.
 
-use std::{fmt, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    path::Path,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -13,7 +18,7 @@ use super::{
         Reference, SecretName,
         memory::{LockedBuffer, Pool, TakenEnvironment},
     },
-    ProviderError,
+    Limits, ProviderError,
 };
 use crate::{call::CallIdentity, settings::Environment};
 
@@ -44,6 +49,32 @@ pub trait SecretProvider: Send + Sync {
     /// What the chain does when this provider fails (not when it misses).
     fn on_error(&self) -> OnError {
         OnError::Stop
+    }
+
+    /// Fetches several values at once where the store's API allows it, else one after another. The
+    /// answers stand in the order of `fetches`.
+    fn fetch_many<'a>(
+        &'a self,
+        fetches: &'a [Fetch<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Lookup, ProviderError>>> {
+        Box::pin(async move {
+            let mut answers = Vec::with_capacity(fetches.len());
+            for fetch in fetches {
+                answers.push(self.fetch(*fetch).await);
+            }
+            answers
+        })
+    }
+
+    /// How long a fetch may take, how often it is tried, and when the provider is left alone.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    /// Lets go of what the provider itself keeps of the value at `reference`, such as a lease,
+    /// because the value was refused where it was used. The next fetch asks the store.
+    fn invalidate<'a>(&'a self, _reference: &'a Reference) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
     }
 
     /// Ends what the provider holds at a server, such as its login. Called once, at shutdown.
@@ -116,6 +147,8 @@ pub struct Found {
     pub version: Option<String>,
     /// When that version was made.
     pub created_at: Option<SystemTime>,
+    /// When it ends by itself: the end of its lease. `None`: it does not, as far as is known.
+    pub expires_at: Option<Instant>,
 }
 
 impl fmt::Debug for Found {

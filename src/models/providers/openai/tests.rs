@@ -69,6 +69,7 @@ impl SecretProvider for OneKey {
                 value,
                 version: Some("7".into()),
                 created_at: None,
+                expires_at: None,
             }))
         })
     }

@@ -83,6 +83,7 @@ impl AwsProvider {
             created_at: output
                 .created_date
                 .and_then(|date| SystemTime::try_from(date).ok()),
+            expires_at: None,
         }))
     }
 }

@@ -84,6 +84,7 @@ fn answer(name: &str, taken: Taken) -> Result<Lookup, ProviderError> {
                 value,
                 version: None,
                 created_at: None,
+                expires_at: None,
             }));
         }
         Taken::Unset => return Ok(Lookup::Miss),

@@ -105,6 +105,7 @@ impl FileProvider {
                 .into(),
             version: None,
             created_at: contents.modified_at,
+            expires_at: None,
         }))
     }
 }

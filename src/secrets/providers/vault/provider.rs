@@ -121,6 +121,7 @@ impl VaultProvider {
                         value: Arc::new(value),
                         version,
                         created_at,
+                        expires_at: None,
                     }))
                 }
                 Err(error) => Err(error),
