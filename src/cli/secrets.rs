@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeSet,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Exit, complain, print, world::World};
 use crate::{
     call::CallIdentity,
-    secrets::{InvalidName, Secret, SecretName},
+    secrets::{Checked, InvalidName, Secret, SecretName},
 };
 
 /// Checks the secrets called `names`, or all that the configuration uses.
@@ -39,10 +39,13 @@ pub(super) async fn check(world: World, names: &[String], as_json: bool) -> Exit
     };
     let mut results = Vec::new();
     let mut exit = Exit::Done;
-    for name in names {
-        let started = Instant::now();
-        let outcome = world.broker.get(&name, &asker).await;
-        let latency = started.elapsed();
+    let names: Vec<_> = names.into_iter().collect();
+    let tell = |checked: Checked| {
+        let Checked {
+            name,
+            outcome,
+            latency,
+        } = checked;
         // The secret is dropped, and wiped, with `outcome` at the end of this round.
         let result = match &outcome {
             Ok(secret) => found(secret, latency),
@@ -56,7 +59,8 @@ pub(super) async fn check(world: World, names: &[String], as_json: bool) -> Exit
             print(line(&result));
         }
         results.push(result);
-    }
+    };
+    world.broker.check(&names, &asker, tell).await;
     if as_json {
         print(json!({ "secrets": results }));
     } else if results.is_empty() {

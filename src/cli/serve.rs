@@ -7,12 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Exit, complain, token::TokenAuthenticator, world::World};
 use crate::{
-    secrets::KeyState,
+    secrets::{Binding, KeyState},
     server::{Handler, HttpSettings, serve_http, serve_stdio},
 };
 
 /// Serves over HTTP if the configuration says so, else over stdio.
-pub(super) async fn serve(world: World) -> Exit {
+pub(super) async fn serve(mut world: World) -> Exit {
     let corridor = match world.corridor() {
         Ok(corridor) => Arc::new(corridor),
         Err(error) => return error.report(false),
@@ -40,7 +40,17 @@ pub(super) async fn serve(world: World) -> Exit {
         "keyward starts"
     );
     let exit = match &world.config.server.http {
-        Some(settings) => http(&world, settings, Handler::new(corridor, "http"), shutdown).await,
+        Some(settings) => {
+            let token = world.token.take();
+            http(
+                &world,
+                settings,
+                token,
+                Handler::new(corridor, "http"),
+                shutdown,
+            )
+            .await
+        }
         None => match serve_stdio(Handler::new(corridor, "local"), shutdown).await {
             Ok(()) => Exit::Done,
             Err(error) => {
@@ -57,11 +67,12 @@ pub(super) async fn serve(world: World) -> Exit {
 async fn http(
     world: &World,
     settings: &HttpSettings,
+    token: Option<Binding>,
     handler: Handler,
     shutdown: CancellationToken,
 ) -> Exit {
     // Loading refuses HTTP without a token; there is no way to serve it open.
-    let Some(token_secret) = settings.token_secret.clone() else {
+    let Some(token) = token else {
         complain("`server.http.token_secret` names no secret");
         return Exit::Invalid;
     };
@@ -78,16 +89,16 @@ async fn http(
             "listening beyond loopback without TLS: the container's boundary must protect it"
         );
     }
-    if world.broker.key_state(&token_secret) == KeyState::None {
+    if world.broker.key_state(token.name()) == KeyState::None {
         tracing::warn!(
-            secret = %token_secret,
+            secret = %token.name(),
             "no client can get in until the bearer token's secret is there; \
              `keyward secrets check` says where it is looked for"
         );
     }
     let listen = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(%listen, path = settings.path, "listening");
-    let authenticator = TokenAuthenticator::new(Arc::clone(&world.broker), token_secret);
+    let authenticator = TokenAuthenticator::new(token);
     serve_http(
         handler,
         listener,

@@ -18,7 +18,7 @@ use sha2::Sha256;
 
 use crate::{
     call::CallIdentity,
-    secrets::{Broker, SecretName},
+    secrets::Binding,
     server::{Authenticator, Verdict, is_bearer_token},
 };
 
@@ -38,8 +38,7 @@ type Known = Option<[u8; 32]>;
 
 /// Compares tokens with the secret called `name`.
 pub(super) struct TokenAuthenticator {
-    broker: Arc<Broker>,
-    name: SecretName,
+    secret: Arc<Binding>,
     key: [u8; 32],
     latest: Mutex<Option<Fetch>>,
 }
@@ -51,13 +50,12 @@ struct Fetch {
 }
 
 impl TokenAuthenticator {
-    pub(super) fn new(broker: Arc<Broker>, name: SecretName) -> Self {
+    pub(super) fn new(secret: Binding) -> Self {
         let mut key = [0; 32];
         key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
         key[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
         Self {
-            broker,
-            name,
+            secret: Arc::new(secret),
             key,
             latest: Mutex::new(None),
         }
@@ -69,7 +67,7 @@ impl TokenAuthenticator {
         if let Some(fetch) = latest.as_ref().filter(|fetch| fetch.begun.elapsed() < age) {
             return fetch.clone();
         }
-        let (broker, name, key) = (Arc::clone(&self.broker), self.name.clone(), self.key);
+        let (secret, key) = (Arc::clone(&self.secret), self.key);
         let known: BoxFuture<'static, Known> = Box::pin(async move {
             let asker = CallIdentity {
                 request_id: uuid::Uuid::new_v4().simple().to_string(),
@@ -77,17 +75,17 @@ impl TokenAuthenticator {
                 principal: "server".to_owned(),
             };
             // The broker has logged why, if it failed.
-            let token = broker.get(&name, &asker).await.ok()?;
+            let token = secret.look(&asker).await.ok()?;
             if !token.expose(is_bearer_token) {
                 tracing::error!(
-                    secret = %name,
+                    secret = %secret.name(),
                     "the secret is no bearer token, so no client can send it: use letters, digits \
                      and -._~+/ alone, as `openssl rand -hex 32` does"
                 );
                 return None;
             }
             if token.expose(<[u8]>::len) < SHORT_BYTES {
-                tracing::warn!(secret = %name, "the bearer token is short enough to be guessed");
+                tracing::warn!(secret = %secret.name(), "the bearer token is short enough to be guessed");
             }
             Some(token.expose(|token| digest(&key, token).finalize().into_bytes().into()))
         });

@@ -9,7 +9,7 @@ use crate::{
     guard::{Corridor, Policy},
     models::Models,
     secrets::{
-        Broker,
+        Binding, Broker, Consumer, Unrecorded,
         memory::{Pool, Protections, take_environment},
         providers,
     },
@@ -24,6 +24,8 @@ pub(super) struct World {
     pub(super) pool: Arc<Pool>,
     pub(super) broker: Arc<Broker>,
     pub(super) models: Arc<Models>,
+    /// The bearer token of HTTP.
+    pub(super) token: Option<Binding>,
 }
 
 /// Why there is no world.
@@ -82,7 +84,8 @@ impl World {
         };
         let providers = providers::build(&chain, &secrets.mentions(), &secrets.providers, cx)
             .map_err(|problems| invalid(&config, problems))?;
-        let broker = Broker::new(secrets, providers, Arc::clone(&pool))
+        let recorder = Arc::new(Unrecorded);
+        let broker = Broker::new(secrets, providers, Arc::clone(&pool), recorder)
             .map_err(|problems| invalid(&config, problems))?;
         let broker = Arc::new(broker);
         let token = config
@@ -90,15 +93,30 @@ impl World {
             .http
             .as_ref()
             .and_then(|http| http.token_secret.as_ref());
-        if token.is_some_and(|name| !broker.has_place(name)) {
-            let problem = Problem::new(
-                "server.http.token_secret",
-                "nothing says where this secret is, so no client could get in",
-                "bind its name under `secrets.names`, or give a provider of `secrets.chain` a \
-                 `lookup`",
-            );
-            return Err(invalid(&config, vec![problem]));
-        }
+        let path = "server.http.token_secret";
+        let token = match token {
+            None => None,
+            Some(name) if !broker.has_place(name) => {
+                let problem = Problem::new(
+                    path,
+                    "nothing says where this secret is, so no client could get in",
+                    "bind its name under `secrets.names`, or give a provider of `secrets.chain` a \
+                     `lookup`",
+                );
+                return Err(invalid(&config, vec![problem]));
+            }
+            Some(name) => match broker.bind(name, Consumer::Server, None) {
+                Ok(token) => Some(token),
+                Err(_) => {
+                    let problem = Problem::new(
+                        path,
+                        "this secret is kept for certain tools, principals or model providers",
+                        "use a secret of its own for the bearer token",
+                    );
+                    return Err(invalid(&config, vec![problem]));
+                }
+            },
+        };
         let models = Models::new(&config.models, Arc::clone(&broker), config.dir.as_deref())
             .map_err(|problems| invalid(&config, problems))?;
         Ok(Self {
@@ -106,6 +124,7 @@ impl World {
             pool,
             broker,
             models: Arc::new(models),
+            token,
         })
     }
 

@@ -3,16 +3,8 @@
 //!
 //! A line goes when its feature comes; a setting that the settings types know never gets here.
 
-use std::time::Duration;
-
-use super::{
-    report::Finding,
-    tree::{Kind, Node},
-};
-use crate::settings::parse_duration;
-
 /// Paths (`*` is any one step) that a later version will know.
-const KEYS: [&str; 36] = [
+const KEYS: [&str; 33] = [
     "policy",
     "redaction",
     "audit",
@@ -29,10 +21,7 @@ const KEYS: [&str; 36] = [
     "secrets.ttl",
     "secrets.negative_ttl",
     "secrets.stale_if_error",
-    "secrets.names.*.negative_ttl",
     "secrets.names.*.refresh",
-    "secrets.names.*.refresh_ahead",
-    "secrets.names.*.stale_if_error",
     "secrets.providers.vault.auth.token_helper",
     "secrets.providers.vault.auth.kubernetes",
     "secrets.providers.vault.auth.jwt",
@@ -104,52 +93,4 @@ fn matches(pattern: &str, path: &[String]) -> bool {
             .next()
             .is_some_and(|step| wanted == "*" || wanted == step)
     }) && steps.next().is_none()
-}
-
-/// Refuses a `ttl` other than zero: nothing is cached in this version.
-pub(super) fn refuse_ttl(root: &Node) -> Vec<Finding> {
-    let Some(names) = child(root, "secrets").and_then(|secrets| child(secrets, "names")) else {
-        return Vec::new();
-    };
-    let Kind::Map(names) = &names.kind else {
-        return Vec::new();
-    };
-    let mut findings = Vec::new();
-    for name in names {
-        let Some(ttl) = child(&name.value, "ttl") else {
-            continue;
-        };
-        let Kind::Scalar { text, .. } = &ttl.kind else {
-            continue;
-        };
-        if ttl.is_null() {
-            continue;
-        }
-        let finding = match parse_duration(text) {
-            Ok(Duration::ZERO) => continue,
-            Ok(_) => Finding::at(
-                ttl.span.clone(),
-                "a `ttl` other than `0s` is not in this version of Keyward: nothing is cached",
-                "write `ttl: 0s`, or leave it out",
-            ),
-            Err(expected) => Finding::at(ttl.span.clone(), expected, "write `ttl: 0s`"),
-        };
-        let steps = ["secrets", "names", &name.key, "ttl"];
-        findings.push(
-            finding
-                .on(steps.map(str::to_owned).to_vec())
-                .showing_value(),
-        );
-    }
-    findings
-}
-
-fn child<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    match &node.kind {
-        Kind::Map(entries) => entries
-            .iter()
-            .find(|entry| entry.key == key)
-            .map(|entry| &entry.value),
-        _ => None,
-    }
 }

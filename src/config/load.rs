@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{
     Overrides,
     find::{self, Unreadable},
-    later, pasted,
+    pasted,
     report::{ConfigError, Finding, Invalid},
     shape,
     tree::{self, Parsed},
@@ -107,9 +107,10 @@ pub fn parse(
             let pasted = pasted::refuse(root);
             let (document, misfits) = shape::settle::<Document>(root);
             // Of one place, that a key stands there is the more urgent thing to say.
-            let misfits = later::refuse_ttl(root).into_iter().chain(misfits);
             findings.extend(
-                misfits.filter(|misfit| !pasted.iter().any(|key| key.is_at_place_of(misfit))),
+                misfits
+                    .into_iter()
+                    .filter(|misfit| !pasted.iter().any(|key| key.is_at_place_of(misfit))),
             );
             findings.extend(pasted);
             document

@@ -11,14 +11,30 @@ use super::{
     Completion, CompletionRequest, ModelError, ModelErrorKind, ModelFacts, ModelProvider,
     config::{ModelsSettings, Protocol},
     providers::openai::OpenAiProvider,
-    resolve::{qualified, resolve},
+    resolve::{ProviderConfig, qualified, resolve},
 };
 use crate::{
     call::CallContext,
     nearest::nearest,
-    secrets::{Broker, KeyState, SecretName},
+    secrets::{Binding, Broker, Consumer, KeyState, SecretName},
     settings::Problem,
 };
+
+/// The use of a provider's secret, as far as configuration allows it.
+fn bind(config: &ProviderConfig, keys: &Arc<Broker>) -> Result<Option<Binding>, Problem> {
+    let Some(name) = &config.secret else {
+        return Ok(None);
+    };
+    let consumer = Consumer::ModelProvider(config.name.clone());
+    let bound = keys.bind(name, consumer, Some(config.endpoint.clone()));
+    bound.map(Some).map_err(|refused| {
+        Problem::at(
+            ["models", "providers", config.name.as_str(), "secret"],
+            refused.to_string(),
+            "extend that list under `secrets.names`, or name another secret",
+        )
+    })
+}
 
 /// How many names are offered for one that nobody knows.
 const MOST_SUGGESTED: usize = 3;
@@ -98,16 +114,20 @@ impl Models {
                 *file = dir.join(&file);
             }
         }
-        let providers = configs.into_iter().map(|config| -> Arc<dyn ModelProvider> {
-            match config.protocol {
-                Protocol::OpenAi => Arc::new(OpenAiProvider::new(config, Arc::clone(&keys))),
+        let mut problems = Vec::new();
+        let mut providers: Vec<Arc<dyn ModelProvider>> = Vec::new();
+        for config in configs {
+            match bind(&config, &keys) {
+                Ok(key) => providers.push(match config.protocol {
+                    Protocol::OpenAi => Arc::new(OpenAiProvider::new(config, key)),
+                }),
+                Err(problem) => problems.push(problem),
             }
-        });
-        Ok(Self::of(
-            providers.collect(),
-            &settings.default,
-            Arc::clone(&keys),
-        ))
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self::of(providers, &settings.default, Arc::clone(&keys)))
     }
 
     /// The models of `providers`, in order of preference.
@@ -227,7 +247,7 @@ mod tests {
 
     use super::*;
     use crate::secrets::{
-        Reference, SecretName, SecretsSettings,
+        Reference, SecretName, SecretsSettings, Unrecorded,
         memory::Pool,
         providers::{Fetch, Lookup, Presence, ProviderError, SecretProvider},
     };
@@ -268,6 +288,7 @@ mod tests {
             &SecretsSettings::default(),
             vec![Arc::new(Store)],
             Pool::reserve(),
+            Arc::new(Unrecorded),
         );
         Models::new(&settings, Arc::new(broker.unwrap()), None).unwrap()
     }

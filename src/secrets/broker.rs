@@ -1,27 +1,50 @@
-//! The broker itself: from a name to a secret, just in time.
+//! The broker itself: which places each name has, and what is checked of them at load.
 //!
-//! It keeps no values. It is built once, without asking any provider, and shared by all calls.
+//! It is built once, without asking any provider, and shared by all calls. How a question is
+//! answered is in `asking`; what the operator may ask, in `operator`; what runs beside the calls,
+//! in `housekeeping`.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+mod asking;
+mod housekeeping;
+mod operator;
 
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use reqwest::Url;
+
+pub(super) use self::asking::{Key, Question, Refused};
+use self::housekeeping::Housekeeping;
+pub use self::operator::{Checked, Explanation, Listed, Place};
 use super::{
-    Reference, Secret, SecretError, SecretName, SecretsSettings,
-    chain::{self, Step},
+    Binding, Consumer, NotAllowed, Secret, SecretError, SecretName, SecretsSettings,
+    cache::{Cache, Generation},
+    chain::Step,
+    config::BoundName,
+    event::SecretRecorder,
     memory::Pool,
     providers::{Presence, SecretProvider},
+    secret::Marker,
     single_flight::SingleFlight,
 };
-use crate::{
-    call::CallIdentity,
-    settings::{Problem, milliseconds, parse_duration},
-};
+use crate::settings::Problem;
+
+type Outcome = Result<Arc<Secret>, SecretError>;
 
 /// Resolves names through the chain. Built once; shared as `Arc<Broker>`.
 pub struct Broker {
     providers: BTreeMap<&'static str, Arc<dyn SecretProvider>>,
     chain: Vec<Arc<dyn SecretProvider>>,
-    names: BTreeMap<SecretName, Vec<Reference>>,
-    flights: SingleFlight<SecretName, Result<Arc<Secret>, SecretError>>,
+    names: BTreeMap<SecretName, BoundName>,
+    /// For names that configuration does not speak of.
+    unbound: BoundName,
+    flights: SingleFlight<(Key, Generation), Outcome>,
+    cache: Mutex<Cache<Key, Arc<Secret>>>,
+    marker: Marker,
+    recorder: Arc<dyn SecretRecorder>,
+    housekeeping: Housekeeping,
     pool: Arc<Pool>,
 }
 
@@ -45,34 +68,19 @@ impl Broker {
         settings: &SecretsSettings,
         providers: Vec<Arc<dyn SecretProvider>>,
         pool: Arc<Pool>,
+        recorder: Arc<dyn SecretRecorder>,
     ) -> Result<Self, Vec<Problem>> {
         let providers: BTreeMap<_, _> = providers.into_iter().map(|p| (p.name(), p)).collect();
         let mut problems = Vec::new();
         let mut names = BTreeMap::new();
-        for (name, bound) in &settings.names {
+        for (name, settings) in &settings.names {
+            let bound = settings.resolve(name, &providers, &mut problems);
             match name.parse::<SecretName>() {
-                Ok(parsed) => {
-                    let references = bound.references(name, &providers, &mut problems);
-                    names.insert(parsed, references);
-                }
+                Ok(name) => drop(names.insert(name, bound)),
                 Err(error) => problems.push(Problem::new(
                     "secrets.names",
                     "this is not a secret's name",
                     error.to_string(),
-                )),
-            }
-            let ttl = bound.ttl.as_deref().map(parse_duration);
-            match ttl {
-                None | Some(Ok(std::time::Duration::ZERO)) => {}
-                Some(Ok(_)) => problems.push(Problem::at(
-                    ["secrets", "names", name, "ttl"],
-                    "keeping values is not in this version",
-                    "write `ttl: 0s` or leave it out: each request fetches its key",
-                )),
-                Some(Err(expected)) => problems.push(Problem::at(
-                    ["secrets", "names", name, "ttl"],
-                    expected,
-                    "write `ttl: 0s` or leave it out",
                 )),
             }
         }
@@ -81,68 +89,54 @@ impl Broker {
             .iter()
             .filter_map(|name| providers.get(name.as_str()).cloned())
             .collect();
-        if problems.is_empty() {
-            Ok(Self {
-                providers,
-                chain,
-                names,
-                flights: SingleFlight::new(),
-                pool,
-            })
-        } else {
-            Err(problems)
+        if !problems.is_empty() {
+            return Err(problems);
         }
+        Ok(Self {
+            providers,
+            chain,
+            names,
+            unbound: BoundName::default(),
+            flights: SingleFlight::new(),
+            cache: Mutex::new(Cache::new()),
+            marker: Marker::new(),
+            recorder,
+            housekeeping: Housekeeping::default(),
+            pool,
+        })
     }
 
-    /// Fetches the secret called `name`, on behalf of `asker`. Callers that wait for the same name
-    /// at the same time share one fetch.
+    /// Gives `consumer` the use of the secret called `name`. `home` is the address that the value
+    /// will be sent to, unless `allowed_hosts` names others; `None` for a value that is sent
+    /// nowhere.
     ///
     /// # Errors
-    /// See [`SecretError`]; its `Display` is safe for a client.
-    pub async fn get(
-        &self,
+    /// If configuration does not allow it, whatever the call.
+    pub fn bind(
+        self: &Arc<Self>,
         name: &SecretName,
-        asker: &CallIdentity,
-    ) -> Result<Arc<Secret>, SecretError> {
-        let fetch = || {
-            let steps = self.steps(name);
-            let (name, asker, pool) = (name.clone(), asker.clone(), Arc::clone(&self.pool));
-            let fetch: futures_util::future::BoxFuture<'static, _> = Box::pin(async move {
-                let (provider, found) = chain::resolve(&name, &steps, &asker, &pool).await?;
-                Ok(Arc::new(Secret::new(name, provider, found)))
-            });
-            fetch
-        };
-        let started = Instant::now();
-        let outcome = self.flights.join(name, fetch).await;
-        let elapsed_ms = milliseconds(started.elapsed());
-        let CallIdentity {
-            request_id,
-            tool,
-            principal,
-        } = asker;
-        match &outcome {
-            Ok(secret) => tracing::debug!(
-                request_id, tool, principal, secret = %name, provider = secret.provider(),
-                version = secret.version(), elapsed_ms, "secret fetched"
-            ),
-            Err(error) => tracing::warn!(
-                request_id,
-                tool,
-                principal,
-                error = error.operator(),
-                elapsed_ms,
-                "secret unavailable"
-            ),
+        consumer: Consumer,
+        home: Option<Url>,
+    ) -> Result<Binding, NotAllowed> {
+        let access = &self.bound(name).access;
+        if !access.admits(&consumer) {
+            return Err(NotAllowed::Consumer);
         }
-        outcome
+        if let Some(home) = &home {
+            access.check_host(home, home)?;
+        }
+        Ok(Binding::new(Arc::clone(self), name.clone(), consumer, home))
     }
 
     /// Whether a key for `name` is at hand. Asks no server.
     #[must_use]
     pub fn key_state(&self, name: &SecretName) -> KeyState {
-        let presence = self
-            .steps(name)
+        let places = self.bound(name).places.as_deref();
+        if places.is_some_and(|places| places.iter().any(|place| place.is_per_principal())) {
+            return KeyState::Configured;
+        }
+        let steps = self.steps(name, None).unwrap_or_default();
+        let presence = steps
             .into_iter()
             .map(|step| step.provider.presence(&step.reference));
         presence
@@ -158,7 +152,13 @@ impl Broker {
     /// Whether there is any place where `name` would be looked for.
     #[must_use]
     pub fn has_place(&self, name: &SecretName) -> bool {
-        !self.steps(name).is_empty()
+        match &self.bound(name).places {
+            Some(places) => !places.is_empty(),
+            None => self
+                .chain
+                .iter()
+                .any(|provider| provider.locate(name).is_some()),
+        }
     }
 
     /// The names that configuration binds, in order.
@@ -166,39 +166,57 @@ impl Broker {
         self.names.keys()
     }
 
-    /// Ends what the providers hold at their servers. Call once, when no call is left.
+    /// Wipes what is kept and ends what the providers hold at their servers. Call once, when no
+    /// call is left.
     pub async fn close(&self) {
-        for provider in self.providers.values() {
-            provider.close().await;
-        }
+        self.housekeeping.end();
+        self.cache().clear();
+        let closing = self.providers.values().map(|provider| provider.close());
+        futures_util::future::join_all(closing).await;
     }
 
-    fn steps(&self, name: &SecretName) -> Vec<Step> {
+    fn bound(&self, name: &SecretName) -> &BoundName {
+        self.names.get(name).unwrap_or(&self.unbound)
+    }
+
+    /// The places of `name` in the order in which they are asked. `principal` is for names whose
+    /// place depends on it; `None` if it cannot stand in a reference.
+    fn steps(&self, name: &SecretName, principal: Option<&str>) -> Option<Vec<Step>> {
         let step = |provider: &Arc<dyn SecretProvider>, reference| Step {
             provider: Arc::clone(provider),
             reference,
         };
-        match self.names.get(name) {
-            Some(references) => references
-                .iter()
-                .filter_map(|reference| {
-                    let provider = self.providers.get(reference.provider())?;
-                    Some(step(provider, reference.clone()))
-                })
-                .collect(),
-            None => self
-                .chain
-                .iter()
-                .filter_map(|provider| Some(step(provider, provider.locate(name)?)))
-                .collect(),
-        }
+        let Some(places) = &self.bound(name).places else {
+            let located = self.chain.iter();
+            return Some(
+                located
+                    .filter_map(|provider| Some(step(provider, provider.locate(name)?)))
+                    .collect(),
+            );
+        };
+        let references = places.iter().map(|place| place.of(principal.unwrap_or("")));
+        let references: Vec<_> = references.collect::<Option<_>>()?;
+        let found = references.into_iter().filter_map(|reference| {
+            let provider = self.providers.get(reference.provider())?;
+            Some(step(provider, reference))
+        });
+        Some(found.collect())
+    }
+
+    /// Never held across an await.
+    fn cache(&self) -> MutexGuard<'_, Cache<Key, Arc<Secret>>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl std::fmt::Debug for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.names.keys().collect();
         f.debug_struct("Broker")
-            .field("names", &self.names)
+            .field("names", &names)
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

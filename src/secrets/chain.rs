@@ -4,12 +4,15 @@
 //! break the first store chooses which store the key comes from; an operator may lift that for
 //! one provider with `on_error: next`.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     Reference, SecretError, SecretName,
     memory::Pool,
-    providers::{ErrorKind, Fetch, Found, Lookup, OnError, SecretProvider},
+    providers::{ErrorKind, Fetch, Found, Lookup, OnError, ProviderError, SecretProvider},
 };
 use crate::call::CallIdentity;
 
@@ -17,6 +20,45 @@ use crate::call::CallIdentity;
 pub(super) struct Step {
     pub(super) provider: Arc<dyn SecretProvider>,
     pub(super) reference: Reference,
+}
+
+/// What one place answered, for the operator who asks how a secret is found.
+#[derive(Debug)]
+pub struct Answered {
+    /// The place, as it was asked.
+    pub reference: Reference,
+    /// What it answered.
+    pub answer: Told,
+    /// From the question to the answer.
+    pub latency: Duration,
+}
+
+/// A place's answer, without the value.
+#[derive(Debug)]
+pub enum Told {
+    /// The secret is here.
+    Found {
+        /// The provider's version of it.
+        version: Option<String>,
+    },
+    /// Nothing is here, so the next place is asked.
+    Miss,
+    /// It could not be told.
+    Failed {
+        /// Why, for the operator.
+        error: ProviderError,
+        /// Whether the chain went on all the same (`on_error: next`).
+        goes_on: bool,
+    },
+}
+
+/// What may go along on a walk.
+#[derive(Default)]
+pub(super) struct Walk<'a> {
+    /// The first place's answer, if it was asked already.
+    pub(super) first: Option<Result<Lookup, ProviderError>>,
+    /// Where to write down what each place answered.
+    pub(super) told: Option<&'a mut Vec<Answered>>,
 }
 
 /// Walks `steps` in order.
@@ -28,6 +70,7 @@ pub(super) async fn resolve(
     steps: &[Step],
     asker: &CallIdentity,
     pool: &Pool,
+    mut walk: Walk<'_>,
 ) -> Result<(Arc<str>, Found), SecretError> {
     let mut passed_over = None;
     for Step {
@@ -35,14 +78,26 @@ pub(super) async fn resolve(
         reference,
     } in steps
     {
-        match provider
-            .fetch(Fetch {
-                reference,
-                asker,
-                pool,
-            })
-            .await
-        {
+        let started = Instant::now();
+        let answer = match walk.first.take() {
+            Some(answer) => answer,
+            None => {
+                let fetch = Fetch {
+                    reference,
+                    asker,
+                    pool,
+                };
+                provider.fetch(fetch).await
+            }
+        };
+        if let Some(told) = &mut walk.told {
+            told.push(Answered {
+                reference: reference.clone(),
+                answer: tell(&answer, provider.on_error()),
+                latency: started.elapsed(),
+            });
+        }
+        match answer {
             Ok(Lookup::Found(found)) => return Ok((provider.name().into(), found)),
             Ok(Lookup::Miss) => {
                 tracing::debug!(secret = %name, provider = provider.name(), "not found, next");
@@ -53,7 +108,10 @@ pub(super) async fn resolve(
                     provider: provider.name().to_owned(),
                     error,
                 };
-                if provider.on_error() == OnError::Stop || error.kind().is_some_and(always_stops) {
+                if !error
+                    .kind()
+                    .is_some_and(|kind| passes(kind, provider.on_error()))
+                {
                     return Err(error);
                 }
                 tracing::warn!(
@@ -74,10 +132,24 @@ pub(super) async fn resolve(
     }))
 }
 
-/// Failures that no setting lets pass: a deleted key must not be replaced by an older one from
-/// elsewhere, and a pool that is full of other calls must not decide where a key comes from.
-fn always_stops(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Deleted | ErrorKind::PoolFull)
+fn tell(answer: &Result<Lookup, ProviderError>, on_error: OnError) -> Told {
+    match answer {
+        Ok(Lookup::Found(found)) => Told::Found {
+            version: found.version.clone(),
+        },
+        Ok(Lookup::Miss) => Told::Miss,
+        Err(error) => Told::Failed {
+            error: error.clone(),
+            goes_on: passes(error.kind, on_error),
+        },
+    }
+}
+
+/// Whether a failure lets the chain go on. Two no setting lets pass: a deleted key must not be
+/// replaced by an older one from elsewhere, and a pool that is full of other calls must not decide
+/// where a key comes from.
+fn passes(kind: ErrorKind, on_error: OnError) -> bool {
+    on_error == OnError::Next && !matches!(kind, ErrorKind::Deleted | ErrorKind::PoolFull)
 }
 
 #[cfg(test)]
@@ -88,7 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::secrets::providers::{Presence, ProviderError};
+    use crate::secrets::providers::Presence;
 
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Answer {
@@ -169,7 +241,7 @@ mod tests {
             };
             let pool = Pool::reserve();
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let outcome = runtime.block_on(resolve(&name, &steps, &asker, &pool));
+            let outcome = runtime.block_on(resolve(&name, &steps, &asker, &pool, Walk::default()));
 
             let passes = Answer::Fails(OnError::Next, ErrorKind::Sealed);
             let ends = |a: &Answer| *a != Answer::Miss && *a != passes;

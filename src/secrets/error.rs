@@ -1,10 +1,10 @@
 //! Why a secret could not be had, told twice: `Display` is for the client, `operator` for the log.
 //!
-//! The client learns which secret and which provider, and what sort of failure; addresses, paths
-//! and settings stay with the operator. Neither holds a value.
+//! The client learns which secret, and whether it is missing, unavailable or not for this call; why
+//! stays with the operator, who finds it by the request id. Neither holds a value.
 
 use super::{
-    Reference, SecretName,
+    NotAllowed, Reference, SecretName,
     providers::{ErrorKind, ProviderError},
 };
 
@@ -21,7 +21,7 @@ pub enum SecretError {
         name: SecretName,
     },
     /// Every place was asked, and none has it.
-    #[error("the secret `{name}` was not found in: {}", providers(asked))]
+    #[error("the secret `{name}` is unavailable: it was not found")]
     NotFound {
         /// The secret.
         name: SecretName,
@@ -29,7 +29,7 @@ pub enum SecretError {
         asked: Vec<Reference>,
     },
     /// A provider could not answer, so the chain stopped.
-    #[error("the secret `{name}` is unavailable: secret provider `{provider}`: {}", error.kind)]
+    #[error("the secret `{name}` is unavailable")]
     Provider {
         /// The secret.
         name: SecretName,
@@ -37,6 +37,26 @@ pub enum SecretError {
         provider: String,
         /// How.
         error: ProviderError,
+    },
+    /// This call may not use it.
+    #[error("the secret `{name}` may not be used for this call")]
+    NotAllowed {
+        /// The secret.
+        name: SecretName,
+        /// Which restriction refused.
+        why: NotAllowed,
+    },
+    /// The reference has a place for the principal, and this one cannot stand there.
+    #[error("the secret `{name}` may not be used for this call")]
+    PrincipalUnfit {
+        /// The secret.
+        name: SecretName,
+    },
+    /// Its use could not be recorded, so it was not handed out.
+    #[error("the secret `{name}` is unavailable")]
+    NotRecorded {
+        /// The secret.
+        name: SecretName,
     },
 }
 
@@ -64,6 +84,14 @@ impl SecretError {
                 )
             }
             Self::NoReference { .. } => self.to_string(),
+            Self::NotAllowed { name, why } => format!("secret `{name}`: {why}"),
+            Self::PrincipalUnfit { name } => format!(
+                "secret `{name}` lives at a place of each principal's own, and this principal's \
+                 name cannot stand in a path (letters, digits and `.`, `_`, `@`, `-`)"
+            ),
+            Self::NotRecorded { name } => {
+                format!("secret `{name}`: its use could not be recorded")
+            }
         }
     }
 
@@ -75,12 +103,6 @@ impl SecretError {
             _ => None,
         }
     }
-}
-
-/// What a client may know of places: the providers.
-fn providers(asked: &[Reference]) -> String {
-    let names: Vec<&str> = asked.iter().map(Reference::provider).collect();
-    names.join(", ")
 }
 
 /// Whether a Vault reference is written like the path of Vault's API, the likeliest reason for

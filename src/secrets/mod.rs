@@ -5,20 +5,31 @@
 //! a tool or a client is. A value exists only as [`Secret`], in locked memory that is wiped when
 //! the last holder lets go; no function here returns one as a string.
 
+mod access;
+mod binding;
 mod broker;
+mod cache;
 mod chain;
 mod config;
 mod error;
+mod event;
 pub mod memory;
 mod name;
+mod principal;
 pub mod providers;
 mod reference;
 mod secret;
 mod single_flight;
 
-pub use broker::{Broker, KeyState};
+pub use access::{Consumer, HostPattern, NotAllowed};
+pub use binding::{Binding, Lent, Used};
+pub use broker::{Broker, Checked, Explanation, KeyState, Listed, Place};
+pub use chain::{Answered, Told};
 pub use config::{NameSettings, SecretsSettings};
 pub use error::SecretError;
+pub use event::{
+    BreakerState, NotRecorded, SecretEvent, SecretOutcome, SecretRecorder, Unrecorded, Upkeep,
+};
 pub use name::{InvalidName, SecretName};
 pub use reference::{Field, InvalidReference, Reference};
 pub use secret::Secret;

@@ -3,9 +3,16 @@
 //! The type cannot be printed, cloned or serialised; the value can be read only inside a closure,
 //! so that each place that touches plaintext is found by searching for `expose`.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
-use super::{SecretName, memory::LockedBuffer};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::{SecretName, cache::Mark, memory::LockedBuffer};
 
 /// A key, for as long as somebody holds it. Share it as `Arc<Secret>`; the last holder wipes it.
 pub struct Secret {
@@ -14,6 +21,34 @@ pub struct Secret {
     provider: Arc<str>,
     version: Option<String>,
     created_at: Option<SystemTime>,
+    expires_at: Option<Instant>,
+    mark: Mark,
+}
+
+/// Makes the marks by which values are told apart, with a key that only this process has: a mark
+/// in memory does not help to guess the value.
+pub(super) struct Marker([u8; 32]);
+
+impl Marker {
+    pub(super) fn new() -> Self {
+        let mut key = [0; 32];
+        key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+        key[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
+        Self(key)
+    }
+
+    fn mark(&self, value: &[u8]) -> Mark {
+        let key = self.0.iter().copied().chain([0; 32]);
+        let key = hmac::digest::Key::<Hmac<Sha256>>::from_iter(key);
+        let digest: [u8; 32] = Hmac::<Sha256>::new(&key)
+            .chain_update(value)
+            .finalize()
+            .into_bytes()
+            .into();
+        let mut mark = Mark::default();
+        mark.copy_from_slice(&digest[..16]);
+        mark
+    }
 }
 
 impl Secret {
@@ -21,8 +56,11 @@ impl Secret {
         name: SecretName,
         provider: Arc<str>,
         found: super::providers::Found,
+        marker: &Marker,
     ) -> Self {
         Self {
+            mark: marker.mark(found.value.as_slice()),
+            expires_at: found.expires_at,
             value: found.value,
             name,
             provider,
@@ -61,6 +99,16 @@ impl Secret {
     #[must_use]
     pub fn created_at(&self) -> Option<SystemTime> {
         self.created_at
+    }
+
+    /// When it ends by itself: the end of its lease.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Instant> {
+        self.expires_at
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        self.mark
     }
 }
 

@@ -11,7 +11,7 @@ use keyward::{
     },
     models::{Completion, CompletionRequest, ModelError, Models, ModelsSettings},
     secrets::{
-        Broker, Reference, SecretName, SecretsSettings,
+        Broker, Reference, SecretName, SecretsSettings, Unrecorded,
         memory::Pool,
         providers::{Fetch, Found, Lookup, Presence, ProviderError, SecretProvider},
     },
@@ -77,6 +77,7 @@ fn ask(server: &HttpsServer, ca_file: &Path, more: &str) -> Result<Completion, M
         &SecretsSettings::default(),
         vec![Arc::new(Store)],
         Pool::reserve(),
+        Arc::new(Unrecorded),
     )
     .unwrap();
     let models = Models::new(&settings, Arc::new(broker), None).unwrap();

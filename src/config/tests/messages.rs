@@ -59,7 +59,7 @@ fn json_tells_place_key_and_help() {
 fn all_mistakes_are_told_in_one_run_in_the_order_of_the_file() {
     let text = "log:\n  level: 5\n  format: [text]\n  colour: red\nserver:\n  \
                 http:\n    allowed_hosts: many\n    listen: here\nsecrets:\n  chain: env\n  \
-                providers: { vault: { timeout: soon } }\n  names:\n    a: { ref: x, ttl: 5m }\nmodels: []\n";
+                providers: { vault: { timeout: soon } }\n  names:\n    a: { ref: x, ttl: often }\nmodels: []\n";
     insta::assert_snapshot!(findings(text).join("\n"));
 }
 

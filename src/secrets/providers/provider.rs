@@ -66,9 +66,19 @@ pub trait SecretProvider: Send + Sync {
         })
     }
 
+    /// Whether [`SecretProvider::fetch_many`] is more than one fetch after another.
+    fn asks_together(&self) -> bool {
+        false
+    }
+
     /// How long a fetch may take, how often it is tried, and when the provider is left alone.
     fn limits(&self) -> Limits {
         Limits::default()
+    }
+
+    /// Whether its values were all taken at start, so that no call can ask for another.
+    fn is_fixed_at_start(&self) -> bool {
+        false
     }
 
     /// Lets go of what the provider itself keeps of the value at `reference`, such as a lease,

@@ -4,12 +4,13 @@
 //! before the key is fetched, and the key is fetched when nothing is left to do but send. The
 //! secret is held until the answer has passed the filter, and no longer.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use reqwest::{
-    Client, Response, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
+    Client, Request, Response, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap},
 };
 use tokio::time::timeout;
 
@@ -24,7 +25,7 @@ use crate::{
         Circumstances, Completion, CompletionRequest, Connections, ModelError, ModelErrorKind,
         ModelFacts, ModelProvider, ProviderConfig, Stage,
     },
-    secrets::{Broker, Secret, SecretName},
+    secrets::{Binding, Lent, Secret, SecretName, Used},
 };
 
 /// How much of an error's body is read to learn its kind.
@@ -33,7 +34,7 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 /// A configured endpoint that speaks chat/completions.
 pub struct OpenAiProvider {
     config: ProviderConfig,
-    keys: Arc<Broker>,
+    key: Option<Binding>,
     client: LazyClient,
 }
 
@@ -45,13 +46,20 @@ struct Trace {
     key: Option<String>,
 }
 
+/// One request and its answer's first part.
+struct Exchange {
+    response: Response,
+    answer: Answer,
+    used: Option<Used>,
+}
+
 impl OpenAiProvider {
-    /// The provider of `config`, with keys from `keys`. Does no I/O.
+    /// The provider of `config`, with the use of `key`, if it has one. Does no I/O.
     #[must_use]
-    pub fn new(config: ProviderConfig, keys: Arc<Broker>) -> Self {
+    pub fn new(config: ProviderConfig, key: Option<Binding>) -> Self {
         Self {
             config,
-            keys,
+            key,
             client: LazyClient::default(),
         }
     }
@@ -76,45 +84,87 @@ impl OpenAiProvider {
             return Err(ModelErrorKind::PlaintextRefused);
         }
         let body = request::body(request, &self.config).ok_or(ModelErrorKind::Malformed)?;
+        let body = Bytes::from(body);
         let client = self.client.get(&self.config).await?;
-        let key = match &self.config.secret {
+        let request = self.request(client, body.clone())?;
+        let lent = match &self.key {
             None => None,
-            Some(name) => {
-                let key = self.keys.get(name, &cx.identity).await;
-                Some(key.map_err(|error| ModelErrorKind::SecretUnavailable(Box::new(error)))?)
+            Some(key) => {
+                let lent = key.lend(&cx.identity, request.url()).await;
+                Some(lent.map_err(|error| ModelErrorKind::SecretUnavailable(Box::new(error)))?)
             }
         };
-        trace.key = key.as_deref().map(describe);
-        let answer = Answer::new(key.as_deref(), self.config.max_answer_bytes);
-        let authorization = key.as_deref().map(request::authorization).transpose()?;
-        // From here on the key is in the request alone: slow upstreams do not fill locked memory.
-        drop(key);
-        let response = self.send(client, body, authorization).await?;
-        self.read(response, answer, cx, trace).await
+        let mut exchange = self.exchange(client, request, lent, trace).await?;
+        if let Some(newer) = self.newer_key(&exchange, cx).await {
+            // Once: a key that is refused twice is not the matter of a rotation.
+            let request = self.request(client, body)?;
+            exchange = self.exchange(client, request, Some(newer), trace).await?;
+        }
+        // The key was not refused for being out of date: whoever waits for that need not.
+        drop(exchange.used.take());
+        self.read(exchange.response, exchange.answer, cx, trace)
+            .await
     }
 
-    async fn send(
-        &self,
-        client: &Client,
-        body: Vec<u8>,
-        authorization: Option<HeaderValue>,
-    ) -> Result<Response, ModelErrorKind> {
-        let timeouts = self.config.timeouts;
-        let mut request = client
+    /// After a refusal of the key: another one, if the store has another by now.
+    async fn newer_key(&self, exchange: &Exchange, cx: &CallContext) -> Option<Lent> {
+        let (Some(key), Some(used)) = (&self.key, &exchange.used) else {
+            return None;
+        };
+        let status = exchange.response.status();
+        if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return None;
+        }
+        let url = &self.config.endpoint;
+        // If the store cannot say, the broker has logged why, and the refusal is the answer.
+        let newer = key.lend_after_refusal(used, &cx.identity, url).await;
+        newer.ok().flatten()
+    }
+
+    fn request(&self, client: &Client, body: Bytes) -> Result<Request, ModelErrorKind> {
+        client
             .post(self.config.endpoint.clone())
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "text/event-stream, application/json")
-            .body(body);
-        if let Some(authorization) = authorization {
-            request = request.header(AUTHORIZATION, authorization);
+            .body(body)
+            .build()
+            .map_err(|_| ModelErrorKind::Malformed)
+    }
+
+    /// Puts the key into the request and sends it.
+    async fn exchange(
+        &self,
+        client: &Client,
+        mut request: Request,
+        lent: Option<Lent>,
+        trace: &mut Trace,
+    ) -> Result<Exchange, ModelErrorKind> {
+        let key = lent.as_ref().map(Lent::secret);
+        trace.key = key.map(describe);
+        let answer = Answer::new(key, self.config.max_answer_bytes);
+        if let Some(key) = key {
+            let authorization = request::authorization(key)?;
+            request.headers_mut().insert(AUTHORIZATION, authorization);
         }
-        match timeout(timeouts.connect + timeouts.first_byte, request.send()).await {
+        // From here on the key is in the request alone: slow upstreams do not fill locked memory.
+        let used = lent.map(Lent::put_away);
+        let timeouts = self.config.timeouts;
+        match timeout(
+            timeouts.connect + timeouts.first_byte,
+            client.execute(request),
+        )
+        .await
+        {
             Err(_) => Err(ModelErrorKind::TimedOut {
                 stage: Stage::FirstByte,
                 after: timeouts.first_byte,
             }),
             Ok(Err(error)) => Err(failure(&error, timeouts.connect)),
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(response)) => Ok(Exchange {
+                response,
+                answer,
+                used,
+            }),
         }
     }
 

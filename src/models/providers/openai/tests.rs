@@ -26,7 +26,7 @@ use crate::{
         ModelProviderSettings, ModelsSettings, ProviderList, resolve,
     },
     secrets::{
-        Broker, KeyState, Reference, SecretName, SecretsSettings,
+        Broker, Consumer, KeyState, Reference, SecretName, SecretsSettings, Unrecorded,
         memory::Pool,
         providers::{Fetch, Found, Lookup, Presence, ProviderError, SecretProvider},
     },
@@ -156,9 +156,14 @@ fn provider(
         &SecretsSettings::default(),
         vec![Arc::new(one_key)],
         Pool::reserve(),
+        Arc::new(Unrecorded),
     )
     .unwrap();
-    (OpenAiProvider::new(config, Arc::new(broker)), fetches)
+    let consumer = Consumer::ModelProvider(config.name.clone());
+    let home = Some(config.endpoint.clone());
+    let bind = |name| Arc::new(broker).bind(name, consumer, home).unwrap();
+    let key = config.secret.as_ref().map(bind);
+    (OpenAiProvider::new(config, key), fetches)
 }
 
 fn context() -> CallContext {

@@ -59,6 +59,10 @@ impl SecretProvider for EnvProvider {
         }
     }
 
+    fn is_fixed_at_start(&self) -> bool {
+        true
+    }
+
     fn presence(&self, reference: &Reference) -> Presence {
         match self.taken.lookup(reference.path()) {
             Taken::Unset | Taken::Empty | Taken::NotAsked => Presence::Absent,
