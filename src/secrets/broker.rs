@@ -8,6 +8,7 @@ use super::{
     Reference, Secret, SecretError, SecretName, SecretsSettings,
     chain::{self, Step},
     memory::Pool,
+    protection::Protected,
     providers::{Presence, SecretProvider},
     single_flight::SingleFlight,
 };
@@ -46,7 +47,12 @@ impl Broker {
         providers: Vec<Arc<dyn SecretProvider>>,
         pool: Arc<Pool>,
     ) -> Result<Self, Vec<Problem>> {
-        let providers: BTreeMap<_, _> = providers.into_iter().map(|p| (p.name(), p)).collect();
+        let protect =
+            |provider| Arc::new(Protected::new(provider, None)) as Arc<dyn SecretProvider>;
+        let providers: BTreeMap<_, _> = providers
+            .into_iter()
+            .map(|provider| (provider.name(), protect(provider)))
+            .collect();
         let mut problems = Vec::new();
         let mut names = BTreeMap::new();
         for (name, bound) in &settings.names {
