@@ -25,6 +25,7 @@ use super::{
     config::BoundName,
     event::SecretRecorder,
     memory::Pool,
+    protection::{BreakerWatch, Protected},
     providers::{Presence, SecretProvider},
     secret::Marker,
     single_flight::SingleFlight,
@@ -70,7 +71,17 @@ impl Broker {
         pool: Arc<Pool>,
         recorder: Arc<dyn SecretRecorder>,
     ) -> Result<Self, Vec<Problem>> {
-        let providers: BTreeMap<_, _> = providers.into_iter().map(|p| (p.name(), p)).collect();
+        let watch: BreakerWatch = {
+            let recorder = Arc::clone(&recorder);
+            Arc::new(move |provider, state| recorder.breaker_changed(provider, state))
+        };
+        let protect = |provider| -> Arc<dyn SecretProvider> {
+            Arc::new(Protected::new(provider, Some(Arc::clone(&watch))))
+        };
+        let providers: BTreeMap<_, _> = providers
+            .into_iter()
+            .map(|provider| (provider.name(), protect(provider)))
+            .collect();
         let mut problems = Vec::new();
         let mut names = BTreeMap::new();
         for (name, settings) in &settings.names {

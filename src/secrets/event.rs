@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::SecretName;
+use super::{BreakerState, SecretName};
 use crate::call::CallIdentity;
 
 /// One use of a secret, or an attempt at one.
@@ -102,17 +102,6 @@ impl Upkeep {
             Self::Failed => "failed",
         }
     }
-}
-
-/// Whether a provider is asked at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum BreakerState {
-    /// It is.
-    Closed,
-    /// It failed repeatedly and is left alone.
-    Open,
-    /// One fetch tries for all.
-    HalfOpen,
 }
 
 /// The record could not be written.

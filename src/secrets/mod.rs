@@ -16,6 +16,7 @@ mod event;
 pub mod memory;
 mod name;
 mod principal;
+mod protection;
 pub mod providers;
 mod reference;
 mod secret;
@@ -27,9 +28,8 @@ pub use broker::{Broker, Checked, Explanation, KeyState, Listed, Place};
 pub use chain::{Answered, Told};
 pub use config::{NameSettings, SecretsSettings};
 pub use error::SecretError;
-pub use event::{
-    BreakerState, NotRecorded, SecretEvent, SecretOutcome, SecretRecorder, Unrecorded, Upkeep,
-};
+pub use event::{NotRecorded, SecretEvent, SecretOutcome, SecretRecorder, Unrecorded, Upkeep};
 pub use name::{InvalidName, SecretName};
+pub use protection::{BreakerState, BreakerWatch, Protected};
 pub use reference::{Field, InvalidReference, Reference};
 pub use secret::Secret;

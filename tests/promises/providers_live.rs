@@ -1,7 +1,7 @@
 //! Each secret provider says the right thing of each thing that can happen at a real store.
 //!
-//! The providers are built from settings, as a configuration builds them, and asked directly: what
-//! the chain makes of an answer is another promise. No failure may show the value it failed over,
+//! The providers are built from settings, as a configuration builds them, and asked directly, within
+//! their limits: what the chain makes of an answer is another promise. No failure may show the value it failed over,
 //! so every error's words are searched for it.
 #![cfg(all(feature = "vault", feature = "aws"))]
 
@@ -20,6 +20,7 @@ use std::{
 use keyward::{
     call::CallIdentity,
     secrets::{
+        Protected,
         memory::{Pool, TakenEnvironment},
         providers::{
             BuildContext, ErrorKind, Fetch, Lookup, ProvidersSettings, SecretProvider, build,
@@ -97,6 +98,7 @@ impl Store {
             pool: &pool,
         };
         let provider = build(&[], &BTreeMap::new(), &settings, cx)?.remove(0);
+        let provider = Arc::new(Protected::new(provider, None));
         let asker = CallIdentity {
             request_id: "0".repeat(32),
             tool: "test".into(),

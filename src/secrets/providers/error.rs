@@ -40,8 +40,8 @@ impl ProviderError {
 
 impl ErrorKind {
     /// Whether the same question may be answered later, without anybody changing anything here: the
-    /// failures that are tried again, that open a circuit breaker, and through which a stale value
-    /// may be used where that is allowed.
+    /// failures through which a stale value may be used where that is allowed. Which of them are
+    /// tried again, and what counts against a store, is decided more narrowly in `protection`.
     #[must_use]
     pub fn is_transient(self) -> bool {
         matches!(

@@ -245,7 +245,10 @@ pub(super) fn failure(answer: &Answer, about: &str) -> ProviderError {
             format!("Vault refused the request (status {status})"),
         ),
     };
-    ProviderError::new(kind, format!("{about}: {what}"))
+    let wish = answer
+        .retry_after
+        .filter(|_| matches!(answer.status, 429 | 503));
+    ProviderError::new(kind, format!("{about}: {what}")).retry_after(wish)
 }
 
 /// Whether an answer that is no success is Vault's own, and not that of something before it.

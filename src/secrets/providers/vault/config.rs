@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     secrets::providers::{
-        BuildContext, OnError, SecretProvider,
+        BreakerSettings, BuildContext, Limits, OnError, SecretProvider,
         endpoint::Endpoint,
         registry::{ProviderSettings, section},
         template::Template,
@@ -45,9 +45,13 @@ pub struct VaultSettings {
     /// The version of the KV engine: `1`, `2` or `auto`, for all mounts or by mount. `auto` asks
     /// Vault once and remembers.
     pub kv: KvSettings,
-    /// How long one fetch may take, login included.
+    /// How long one fetch may take, login and retries included.
     #[serde(deserialize_with = "settings::duration")]
     pub timeout: Duration,
+    /// How often a fetch is tried again when Vault cannot be reached, fails or throttles.
+    pub retries: u32,
+    /// When Vault is left alone because it keeps failing.
+    pub breaker: BreakerSettings,
     /// Permits plain `http` to another machine.
     pub allow_plaintext: bool,
     /// What the chain does when Vault fails: `stop` or `next`.
@@ -64,6 +68,8 @@ impl Default for VaultSettings {
             lookup: None,
             kv: KvSettings::default(),
             timeout: Duration::from_secs(5),
+            retries: 2,
+            breaker: BreakerSettings::default(),
             allow_plaintext: false,
             on_error: OnError::default(),
         }
@@ -127,13 +133,12 @@ impl ProviderSettings for VaultSettings {
                 "write its path, such as `team-a/dev`",
             ));
         }
-        if self.timeout.is_zero() {
-            problems.push(Problem::at(
-                with(section("vault"), "timeout"),
-                "with no time at all no fetch can succeed",
-                "write a duration such as `5s`",
-            ));
-        }
+        let limits = Limits {
+            deadline: Some(self.timeout),
+            retries: self.retries,
+            breaker: Some(self.breaker),
+        };
+        problems.extend(limits.problems("vault"));
         let (Some(endpoint), true) = (endpoint, problems.is_empty()) else {
             return Err(problems);
         };
@@ -164,7 +169,7 @@ impl ProviderSettings for VaultSettings {
             session,
             lookup,
             self.kv.clone(),
-            self.timeout,
+            limits,
             self.on_error,
         )))
     }

@@ -1,9 +1,8 @@
-//! The provider itself: one fetch from login to value, within one deadline.
+//! The provider itself: one fetch, from login to value.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -24,7 +23,7 @@ use super::{
 use crate::secrets::{
     Reference, SecretName,
     providers::{
-        ErrorKind, Fetch, Found, Lookup, OnError, Presence, ProviderError, SecretProvider,
+        ErrorKind, Fetch, Found, Limits, Lookup, OnError, Presence, ProviderError, SecretProvider,
         template::Template, value,
     },
 };
@@ -34,7 +33,7 @@ pub(super) struct VaultProvider {
     session: Arc<Session>,
     lookup: Option<Template>,
     kv: KvSettings,
-    timeout: Duration,
+    limits: Limits,
     on_error: OnError,
     /// What `auto` has learnt, by namespace and mount; as many as references name.
     learnt: Mutex<HashMap<(String, String), KvVersion>>,
@@ -45,14 +44,14 @@ impl VaultProvider {
         session: Arc<Session>,
         lookup: Option<Template>,
         kv: KvSettings,
-        timeout: Duration,
+        limits: Limits,
         on_error: OnError,
     ) -> Self {
         Self {
             session,
             lookup,
             kv,
-            timeout,
+            limits,
             on_error,
             learnt: Mutex::default(),
         }
@@ -299,19 +298,11 @@ impl SecretProvider for VaultProvider {
     }
 
     fn fetch<'a>(&'a self, fetch: Fetch<'a>) -> BoxFuture<'a, Result<Lookup, ProviderError>> {
-        Box::pin(async move {
-            let within = tokio::time::timeout(self.timeout, self.look_up(fetch)).await;
-            within.unwrap_or_else(|_| {
-                Err(ProviderError::new(
-                    ErrorKind::TimedOut,
-                    format!(
-                        "Vault at {} did not answer within `timeout`, {:?}",
-                        self.session.wire.address(),
-                        self.timeout
-                    ),
-                ))
-            })
-        })
+        Box::pin(self.look_up(fetch))
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
     }
 
     fn on_error(&self) -> OnError {

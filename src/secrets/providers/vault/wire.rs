@@ -9,7 +9,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
 use reqwest::Certificate;
 use rustify::{
     endpoint::{Endpoint as RustifyEndpoint, MiddleWare},
@@ -38,6 +38,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Zeroizing<Vec<u8>>,
+    /// When Vault, or what stands before it, wants to be asked again.
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// In whose name a request is made.
@@ -100,6 +102,7 @@ impl Wire {
             None => Ok(Answer {
                 status: parts.status.as_u16(),
                 body,
+                retry_after: retry_after(&parts.headers),
             }),
         }
     }
@@ -146,6 +149,9 @@ impl Wire {
         }
         let mut whole = Response::new(std::mem::take(&mut *body));
         *whole.status_mut() = response.status();
+        if let Some(wish) = response.headers_mut().remove(header::RETRY_AFTER) {
+            whole.headers_mut().insert(header::RETRY_AFTER, wish);
+        }
         Ok(whole)
     }
 
@@ -200,6 +206,19 @@ impl Wire {
         };
         ProviderError::new(kind, format!("Vault at {address} {what}"))
     }
+}
+
+/// The wish of a `Retry-After` in seconds (RFC 9110, 10.2.3), up to an hour. A date is not read:
+/// the clocks may differ, and what limits requests to Vault writes seconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    const LONGEST: u64 = 3600;
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    // Digits alone fail to parse only by being too many.
+    let seconds = text.parse().unwrap_or(LONGEST).min(LONGEST);
+    Some(Duration::from_secs(seconds))
 }
 
 async fn authorities(path: &PathBuf) -> Result<Vec<Certificate>, ProviderError> {
@@ -288,5 +307,31 @@ impl MiddleWare for Dress<'_> {
         _: &mut Response<Vec<u8>>,
     ) -> Result<(), ClientError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_in_seconds_is_read_and_bounded() {
+        for (text, wish) in [
+            ("7", Some(7)),
+            (" 0 ", Some(0)),
+            ("99999999999999999999999", Some(3600)),
+            ("-1", None),
+            ("1.5", None),
+            ("", None),
+            ("Wed, 21 Oct 2099 07:28:00 GMT", None),
+        ] {
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, text.parse().unwrap())]);
+            assert_eq!(
+                retry_after(&headers),
+                wish.map(Duration::from_secs),
+                "{text}"
+            );
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 }

@@ -8,6 +8,7 @@ fn answer(status: u16, body: &str) -> Answer {
     Answer {
         status,
         body: Zeroizing::new(body.as_bytes().to_vec()),
+        retry_after: None,
     }
 }
 
@@ -143,6 +144,16 @@ fn other_failures_are_told_by_status_and_never_by_what_vault_said() {
             kind,
             "{status} {body}"
         );
+    }
+}
+
+#[test]
+fn a_wish_when_to_be_asked_again_goes_with_429_and_503_alone() {
+    for (status, is_told) in [(429, true), (503, true), (500, false), (400, false)] {
+        let wish = Some(std::time::Duration::from_secs(7));
+        let mut answer = answer(status, r#"{"errors":[]}"#);
+        answer.retry_after = wish;
+        assert_eq!(failure(&answer, "").retry_after, wish.filter(|_| is_told));
     }
 }
 
