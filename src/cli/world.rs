@@ -9,12 +9,12 @@ use crate::{
     guard::{Corridor, Policy},
     models::Models,
     secrets::{
-        Binding, Broker, Consumer, Unrecorded,
+        Binding, Broker, Consumer, SecretMetrics,
         memory::{Pool, Protections, take_environment},
         providers,
     },
     settings::{Problem, ProcessEnvironment},
-    telemetry,
+    telemetry::{self, Metrics},
     tools::Registry,
 };
 
@@ -26,6 +26,7 @@ pub(super) struct World {
     pub(super) models: Arc<Models>,
     /// The bearer token of HTTP.
     pub(super) token: Option<Binding>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// Why there is no world.
@@ -84,7 +85,8 @@ impl World {
         };
         let providers = providers::build(&chain, &secrets.mentions(), &secrets.providers, cx)
             .map_err(|problems| invalid(&config, problems))?;
-        let recorder = Arc::new(Unrecorded);
+        let metrics = Arc::new(Metrics::default());
+        let recorder = Arc::new(SecretMetrics::register(&metrics));
         let broker = Broker::new(secrets, providers, Arc::clone(&pool), recorder)
             .map_err(|problems| invalid(&config, problems))?;
         let broker = Arc::new(broker);
@@ -125,6 +127,7 @@ impl World {
             broker,
             models: Arc::new(models),
             token,
+            metrics,
         })
     }
 
