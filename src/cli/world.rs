@@ -10,7 +10,7 @@ use crate::{
     models::Models,
     secrets::{
         Binding, Broker, Consumer, SecretMetrics,
-        memory::{Pool, Protections, take_environment},
+        memory::{Lock, Pool, Protections, take_environment},
         providers,
     },
     settings::{Problem, ProcessEnvironment},
@@ -53,7 +53,7 @@ impl World {
         };
         let config = config::load(global.config.as_deref(), &ProcessEnvironment, &overrides)
             .map_err(WorldError::Config)?;
-        let pool = Pool::reserve();
+        let pool = Pool::reserve_as(config.memory.lock);
         telemetry::init(config.log);
         for absent in &protections.absent {
             tracing::warn!(
@@ -61,6 +61,11 @@ impl World {
                 because = absent.because,
                 "absent"
             );
+        }
+        if config.memory.lock == Lock::Require && !pool.report().is_locked() {
+            let why = pool.report().warning().unwrap_or_default();
+            let problem = Problem::new("memory.lock", why, "or write `memory: { lock: prefer }`");
+            return Err(WorldError::Config(config.explain(vec![problem])));
         }
         if let Some(warning) = pool.report().warning() {
             tracing::warn!("{warning}");
