@@ -12,7 +12,7 @@ use super::{
 use crate::settings::parse_duration;
 
 /// Paths (`*` is any one step) that a later version will know.
-const KEYS: [&str; 36] = [
+const KEYS: [&str; 33] = [
     "policy",
     "redaction",
     "audit",
@@ -42,9 +42,6 @@ const KEYS: [&str; 36] = [
     "secrets.providers.vault.auth.userpass",
     "secrets.providers.vault.auth.aws",
     "secrets.providers.vault.auth.aws_iam",
-    "secrets.providers.aws.assume_role",
-    "secrets.providers.aws.fips",
-    "secrets.providers.aws.dual_stack",
     "models.restrictions",
     "models.budgets",
     "models.catalogues",
