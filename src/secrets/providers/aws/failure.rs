@@ -112,6 +112,8 @@ fn of_code(
         ),
         code if is_throttling(code, status) => (K::Throttled, "AWS throttles these requests"),
         _ if status >= 500 => (K::ServerFailed, "AWS failed"),
+        // A success that the SDK could not read.
+        _ if status < 300 => (K::ServerFailed, "the answer is not one of AWS"),
         "InvalidRequestException" => (
             K::Misconfigured,
             "AWS says that the secret cannot be read in its present state",
@@ -137,7 +139,8 @@ where
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             (K::TimedOut, "no answer in time")
         }
-        SdkError::DispatchFailure(failure) if failure.is_io() => (
+        // Broken off before an answer, too, which the SDK counts as neither.
+        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_other() => (
             K::Unreachable,
             "cannot be reached; are region, `endpoint_url` and the network right?",
         ),
@@ -180,6 +183,7 @@ pub(super) fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) ->
 #[cfg(test)]
 mod tests {
     use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+    use aws_smithy_runtime_api::client::result::ConnectorError;
     use aws_smithy_types::body::SdkBody;
 
     use super::*;
@@ -204,6 +208,7 @@ mod tests {
             ("InternalServiceError", 500, None, ErrorKind::ServerFailed),
             ("SomethingNew", 400, None, ErrorKind::Misconfigured),
             ("", 404, None, ErrorKind::Misconfigured),
+            ("", 200, None, ErrorKind::ServerFailed),
         ] {
             let found = of_code(Some(code), status, message);
             assert_eq!(found.map(|(kind, _)| kind), Some(kind), "{code} {status}");
@@ -217,6 +222,9 @@ mod tests {
         assert_eq!(of_way(&refused).0, ErrorKind::Misconfigured);
         let late: Failure = SdkError::timeout_error("canary");
         assert_eq!(of_way(&late).0, ErrorKind::TimedOut);
+        let broken = ConnectorError::other("canary".into(), None);
+        let broken: Failure = SdkError::dispatch_failure(broken);
+        assert_eq!(of_way(&broken).0, ErrorKind::Unreachable);
     }
 
     #[test]

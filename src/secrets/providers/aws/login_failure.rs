@@ -64,6 +64,7 @@ where
                     (K::Throttled, "STS throttles these requests")
                 }
                 (_, 500..) => (K::ServerFailed, "STS failed"),
+                (_, ..300) => (K::ServerFailed, "the answer is not one of STS"),
                 ("RegionDisabledException", _) => (
                     K::LoginFailed,
                     "STS is not activated in this region for the account",
@@ -145,7 +146,7 @@ fn of_source(error: &CredentialsError) -> (ErrorKind, &'static str) {
         _ if connector.is_some_and(ConnectorError::is_timeout) => {
             (K::TimedOut, "whoever has them did not answer in time")
         }
-        _ if connector.is_some_and(ConnectorError::is_io) => {
+        _ if connector.is_some_and(|error| error.is_io() || error.is_other()) => {
             (K::Unreachable, "whoever has them cannot be reached")
         }
         _ if cause::<ImdsError>(error).is_some() => (
