@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::arrangement::KEY;
 use crate::support::{
     aws_front::{AwsFront, sts_refusal},
-    aws_metadata::{CONTAINER_KEY_ID, INSTANCE_KEY_ID, Metadata},
+    aws_metadata::{CONTAINER_KEY_ID, INSTANCE_KEY_ID, Metadata, Secrets},
     environment::unique,
     keyward::{Ended, Setup, write_private},
     moto::Moto,
@@ -91,7 +91,7 @@ fn assert_fails(setup: &Setup, front: &AwsFront, advice: &str) {
 
 #[test]
 fn an_instances_credentials_are_had_by_imdsv2_and_by_nothing_older() {
-    let (front, instance) = (passing(), Metadata::of_instance());
+    let (front, instance) = (passing(), Metadata::of_instance(Secrets::default()));
     let setup = setup(&front, "")
         .env("AWS_EC2_METADATA_DISABLED", "false")
         .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.url());
@@ -109,7 +109,10 @@ fn an_instances_credentials_are_had_by_imdsv2_and_by_nothing_older() {
 #[test]
 fn a_container_shows_the_token_of_its_file_as_it_is_now() {
     // What EKS calls pod identity, and ECS task roles.
-    let (front, container) = (passing(), Metadata::of_container(CANARY));
+    let (front, container) = (
+        passing(),
+        Metadata::of_container(CANARY, Secrets::default()),
+    );
     let setup = setup(&front, "");
     let token = file(&setup, "pod-token", CANARY);
     let setup = setup

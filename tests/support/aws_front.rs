@@ -104,6 +104,18 @@ pub fn sts_refusal(status: u16, code: &str, message: &str) -> Response {
     (StatusCode::from_u16(status).unwrap(), kind, body).into_response()
 }
 
+/// STS's answer to `action`, `AssumeRole` or one of its kind: an hour of these credentials.
+pub fn session(action: &str, access_key: &str, session_token: &str) -> Response {
+    let body = format!(
+        "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>\
+         <Credentials><AccessKeyId>ASIASESSION</AccessKeyId><SecretAccessKey>{access_key}\
+         </SecretAccessKey><SessionToken>{session_token}</SessionToken>\
+         <Expiration>2199-01-01T00:00:00Z</Expiration></Credentials></{action}Result>\
+         </{action}Response>"
+    );
+    ([(header::CONTENT_TYPE, "text/xml")], body).into_response()
+}
+
 async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap_or_default();

@@ -36,32 +36,52 @@ pub struct Metadata {
     seen: Arc<Arrivals<String>>,
 }
 
+/// The secret halves of what it gives.
+#[derive(Clone)]
+pub struct Secrets {
+    /// The secret access key.
+    pub access_key: String,
+    /// The session token.
+    pub session_token: String,
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self {
+            access_key: "canary-metadata-secret".to_owned(),
+            session_token: "canary-metadata-token".to_owned(),
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Strict {
     seen: Arc<Arrivals<String>>,
     authorization: Option<String>,
+    secrets: Secrets,
 }
 
 impl Metadata {
     /// An instance's, which answers nothing without a session of IMDSv2.
-    pub fn of_instance() -> Self {
+    pub fn of_instance(secrets: Secrets) -> Self {
         let router = Router::new()
             .route("/latest/api/token", put(begin))
             .route("/latest/meta-data/{*path}", get(metadata));
-        Self::serve(router, None)
+        Self::serve(router, None, secrets)
     }
 
     /// A container's, at `/credentials`, which wants `authorization` in the header of that name.
-    pub fn of_container(authorization: &str) -> Self {
+    pub fn of_container(authorization: &str, secrets: Secrets) -> Self {
         let router = Router::new().route("/credentials", get(container));
-        Self::serve(router, Some(authorization.to_owned()))
+        Self::serve(router, Some(authorization.to_owned()), secrets)
     }
 
-    fn serve(router: Router<Strict>, authorization: Option<String>) -> Self {
+    fn serve(router: Router<Strict>, authorization: Option<String>, secrets: Secrets) -> Self {
         let seen = Arc::new(Arrivals::default());
         let state = Strict {
             seen: Arc::clone(&seen),
             authorization,
+            secrets,
         };
         let server = HttpServer::start(router.with_state(state));
         Self { server, seen }
@@ -102,7 +122,7 @@ async fn metadata(
     let credentials = "iam/security-credentials/";
     match path.strip_prefix(credentials) {
         Some("") => ROLE.into_response(),
-        Some(ROLE) => given(INSTANCE_KEY_ID),
+        Some(ROLE) => given(INSTANCE_KEY_ID, &strict.secrets),
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
@@ -116,16 +136,16 @@ async fn container(State(strict): State<Strict>, headers: HeaderMap) -> Response
         return StatusCode::UNAUTHORIZED.into_response();
     }
     strict.seen.push("credentials".to_owned());
-    given(CONTAINER_KEY_ID)
+    given(CONTAINER_KEY_ID, &strict.secrets)
 }
 
-fn given(key_id: &str) -> Response {
+fn given(key_id: &str, secrets: &Secrets) -> Response {
     let body = json!({
         "Code": "Success",
         "Type": "AWS-HMAC",
         "AccessKeyId": key_id,
-        "SecretAccessKey": "canary-metadata-secret",
-        "Token": "canary-metadata-token",
+        "SecretAccessKey": secrets.access_key,
+        "Token": secrets.session_token,
         "LastUpdated": "2026-01-01T00:00:00Z",
         "Expiration": "2199-01-01T00:00:00Z",
     });

@@ -19,7 +19,7 @@ pub(super) const CREDENTIALS: [(&str, Option<&str>); 2] = [
 ];
 
 fn at(address: &str, more: Value) -> Store {
-    let mut aws = json!({ "region": Moto::REGION, "endpoint_url": address });
+    let mut aws = json!({ "region": Moto::REGION, "endpoint_url": address, "retries": 0 });
     for (key, value) in more.as_object().unwrap() {
         aws[key] = value.clone();
     }

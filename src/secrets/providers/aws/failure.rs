@@ -140,7 +140,7 @@ where
             (K::TimedOut, "no answer in time")
         }
         // Broken off before an answer, too, which the SDK counts as neither.
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_other() => (
+        SdkError::DispatchFailure(failure) if failure.is_io() || failure.as_other().is_some() => (
             K::Unreachable,
             "cannot be reached; are region, `endpoint_url` and the network right?",
         ),
@@ -184,7 +184,7 @@ pub(super) fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) ->
 mod tests {
     use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
     use aws_smithy_runtime_api::client::result::ConnectorError;
-    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::{body::SdkBody, retry::ErrorKind as ErrorSort};
 
     use super::*;
 
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(of_way(&refused).0, ErrorKind::Misconfigured);
         let late: Failure = SdkError::timeout_error("canary");
         assert_eq!(of_way(&late).0, ErrorKind::TimedOut);
-        let broken = ConnectorError::other("canary".into(), None);
+        let broken = ConnectorError::other("canary".into(), Some(ErrorSort::TransientError));
         let broken: Failure = SdkError::dispatch_failure(broken);
         assert_eq!(of_way(&broken).0, ErrorKind::Unreachable);
     }

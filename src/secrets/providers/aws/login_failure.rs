@@ -146,7 +146,7 @@ fn of_source(error: &CredentialsError) -> (ErrorKind, &'static str) {
         _ if connector.is_some_and(ConnectorError::is_timeout) => {
             (K::TimedOut, "whoever has them did not answer in time")
         }
-        _ if connector.is_some_and(|error| error.is_io() || error.is_other()) => {
+        _ if connector.is_some_and(|error| error.is_io() || error.as_other().is_some()) => {
             (K::Unreachable, "whoever has them cannot be reached")
         }
         _ if cause::<ImdsError>(error).is_some() => (
