@@ -19,6 +19,7 @@ mod promises {
     mod abuse;
     mod arrangement;
     mod aws;
+    mod aws_logins;
     mod backends;
     mod calls;
     mod configuration;

@@ -6,6 +6,7 @@
 #![cfg(all(feature = "vault", feature = "aws"))]
 
 mod aws;
+mod aws_batch;
 mod vault;
 mod vault_outages;
 

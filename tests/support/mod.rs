@@ -6,6 +6,9 @@
 //! knows what is promised; nothing listens beyond loopback; nothing outlives the test process.
 
 pub mod arrivals;
+pub mod aws_front;
+pub mod aws_metadata;
+pub mod connect_recorder;
 pub mod environment;
 pub mod full_pipe;
 pub mod http;
