@@ -7,6 +7,7 @@
 
 mod aws;
 mod vault;
+mod vault_engines;
 mod vault_outages;
 
 use std::{

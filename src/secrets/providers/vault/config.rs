@@ -166,6 +166,7 @@ impl ProviderSettings for VaultSettings {
             self.kv.clone(),
             self.timeout,
             self.on_error,
+            Arc::clone(cx.pool),
         )))
     }
 }
