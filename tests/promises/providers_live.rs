@@ -8,6 +8,7 @@
 mod aws;
 mod vault;
 mod vault_engines;
+mod vault_leases;
 mod vault_outages;
 
 use std::{

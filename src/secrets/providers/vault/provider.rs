@@ -67,7 +67,8 @@ impl VaultProvider {
         if let Some((leased, true)) = &held {
             return self.hand_out(leased, &place, fetch.pool, &about).await;
         }
-        let asking = self.ask(&place, namespace, fetch.pool, &about);
+        let held = held.map(|(leased, _)| leased);
+        let asking = self.ask(&place, namespace, held.as_ref(), fetch.pool, &about);
         let asked = tokio::time::timeout(self.timeout, asking).await;
         let outcome = asked.unwrap_or_else(|_| {
             Err(ProviderError::new(
@@ -80,7 +81,7 @@ impl VaultProvider {
             ))
         });
         match (outcome, held) {
-            (Err(error), Some((leased, _)))
+            (Err(error), Some(leased))
                 if error.kind.is_transient() && Instant::now() < leased.ends =>
             {
                 tracing::warn!(error = %error, "no newer lease yet: using the one that ends soon");
@@ -94,6 +95,7 @@ impl VaultProvider {
         &self,
         place: &Place<'_>,
         namespace: Option<&str>,
+        stale: Option<&Leased>,
         pool: &Pool,
         about: &str,
     ) -> Result<Lookup, ProviderError> {
@@ -123,7 +125,7 @@ impl VaultProvider {
                 // permission.
                 (KvVersion::Auto, Some(Told::Nothing), _) => Engine::Kv2,
             };
-            let answer = match self.read(place, engine, caller, about).await? {
+            let answer = match self.read(place, engine, stale, caller, about).await? {
                 Read::Plain(answer) => answer,
                 Read::Leased(leased) => return self.hand_out(&leased, place, pool, about).await,
             };
@@ -197,6 +199,7 @@ impl VaultProvider {
         &self,
         place: &Place<'_>,
         engine: Engine,
+        stale: Option<&Leased>,
         caller: Caller<'_>,
         about: &str,
     ) -> Result<Read, ProviderError> {
@@ -220,7 +223,9 @@ impl VaultProvider {
             return Err(ProviderError::new(ErrorKind::Misconfigured, detail));
         }
         let key = lease_key(place, caller.namespace);
-        self.leases.read(key, engine == Engine::Other, about).await
+        self.leases
+            .read(key, engine == Engine::Other, stale, about)
+            .await
     }
 
     async fn hand_out(

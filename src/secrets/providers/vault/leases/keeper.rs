@@ -102,49 +102,64 @@ impl Leases {
     }
 
     /// Reads a place, or joins the read that is under way. `is_engine`: the mount is no KV, so its
-    /// answers may be leased.
-    pub(in super::super) async fn read(&self, key: Key, is_engine: bool, about: &str) -> Outcome {
-        let read = {
-            let shelf = self.inner.shelf();
-            if shelf.is_closed() {
-                return Err(shutting_down());
-            }
-            if is_engine && !shelf.has_room(&key, Instant::now()) {
-                return Err(full(about));
-            }
-            drop(shelf);
-            self.join_read(key, is_engine, about)
-        };
+    /// answers may be leased. `stale` is the lease that was found to be held and will not do.
+    pub(in super::super) async fn read(
+        &self,
+        key: Key,
+        is_engine: bool,
+        stale: Option<&Leased>,
+        about: &str,
+    ) -> Outcome {
+        let joined = self.join_read(key, is_engine, stale, about)?;
         // A task is broken off only at the end of the process.
-        read.await.unwrap_or_else(|_| Err(shutting_down()))
+        joined.await.unwrap_or_else(|_| Err(shutting_down()))
     }
 
     fn join_read(
         &self,
         key: Key,
         is_engine: bool,
+        stale: Option<&Leased>,
         about: &str,
-    ) -> Shared<oneshot::Receiver<Outcome>> {
-        let mut reads = self.inner.reads();
-        if let Some(read) = reads.get(&key).filter(|read| read.peek().is_none()) {
-            return read.clone();
-        }
+    ) -> Result<Shared<oneshot::Receiver<Outcome>>, ProviderError> {
         let (tell, told) = oneshot::channel();
         let told = told.shared();
+        let mut reads = self.inner.reads();
+        if let Some(read) = reads.get(&key).filter(|read| read.peek().is_none()) {
+            return Ok(read.clone());
+        }
+        // Until the task is among them: whoever closes must not miss it.
+        let mut tasks = self.tasks();
+        {
+            let shelf = self.inner.shelf();
+            let now = Instant::now();
+            if shelf.is_closed() {
+                return Err(shutting_down());
+            }
+            // A read may have ended since the caller found nothing, or nothing better.
+            if let Some((leased, ..)) = shelf.look(&key, now)
+                && stale.is_none_or(|stale| stale.number != leased.number)
+            {
+                let _ = tell.send(Ok(Read::Leased(leased)));
+                return Ok(told);
+            }
+            if is_engine && !shelf.has_room(&key, now) {
+                return Err(full(about));
+            }
+        }
         reads.insert(key.clone(), told.clone());
         let (inner, about) = (Arc::clone(&self.inner), about.to_owned());
-        let mut tasks = self.tasks();
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
             let (outcome, kept) = inner.read(&key, is_engine, &about).await;
-            // First: who comes now finds the lease on the shelf, or reads for itself.
+            // Before it is told: who comes now finds the lease on the shelf, or reads for itself.
             inner.reads().remove(&key);
             let _ = tell.send(outcome);
             if let Some(kept) = kept {
                 inner.keep(kept).await;
             }
         });
-        told
+        Ok(told)
     }
 
     /// Gives the lease of a place back, so that the next read makes another.
@@ -161,8 +176,11 @@ impl Leases {
 
     /// Gives all leases back, and takes in no more.
     pub(in super::super) async fn close(&self) {
-        self.inner.shelf().close();
-        let mut tasks = std::mem::take(&mut *self.tasks());
+        let mut tasks = {
+            let mut tasks = self.tasks();
+            self.inner.shelf().close();
+            std::mem::take(&mut *tasks)
+        };
         let ended = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(CLOSE, ended).await.is_err() {
             tracing::warn!(
