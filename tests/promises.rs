@@ -27,6 +27,7 @@ mod promises {
     mod destinations;
     mod http_token;
     mod leaks;
+    mod leases;
     mod limits;
     mod memory_proof;
     mod operator;

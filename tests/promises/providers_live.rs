@@ -8,6 +8,8 @@
 mod aws;
 mod aws_batch;
 mod vault;
+mod vault_engines;
+mod vault_leases;
 mod vault_outages;
 
 use std::{

@@ -17,6 +17,7 @@ pub mod moto;
 pub mod openbao;
 pub mod openbao_api;
 pub mod pausing_proxy;
+pub mod postgres;
 pub mod process;
 pub mod python;
 pub mod runtime;

@@ -171,6 +171,7 @@ impl ProviderSettings for VaultSettings {
             self.kv.clone(),
             limits,
             self.on_error,
+            Arc::clone(cx.pool),
         )))
     }
 }

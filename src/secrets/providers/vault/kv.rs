@@ -22,6 +22,17 @@ pub enum KvVersion {
     Auto,
 }
 
+/// What a mount is, by Vault's own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// Keeps what it is given, without versions.
+    Kv1,
+    /// Keeps versions of it.
+    Kv2,
+    /// Makes its answers: a database, a cloud, a certificate authority.
+    Other,
+}
+
 /// The setting `kv`: one version for all mounts, or a map from mount to version.
 ///
 /// Before a miss is believed, Vault is asked what the mount is now. A version that is set here is

@@ -2,11 +2,14 @@
 //!
 //! Requests are vaultrs' endpoint types, run through our own HTTP client (`wire`), because the
 //! stock one follows redirects, reads bodies without bound and puts them into errors. What an
-//! answer means is decided in `answer` alone; what we are logged in as, in `session`.
+//! answer means is decided in `answer` alone; what we are logged in as, in `session`; what Vault
+//! lends us and takes back, in `leases`.
 
 mod answer;
 mod config;
 mod kv;
+mod leases;
+mod mounts;
 mod place;
 mod provider;
 mod session;
