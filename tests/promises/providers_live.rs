@@ -8,6 +8,7 @@
 mod aws;
 mod vault;
 mod vault_engines;
+mod vault_lease_faults;
 mod vault_leases;
 mod vault_outages;
 
