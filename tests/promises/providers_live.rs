@@ -9,6 +9,7 @@ mod aws;
 mod aws_batch;
 mod vault;
 mod vault_engines;
+mod vault_lease_faults;
 mod vault_leases;
 mod vault_outages;
 

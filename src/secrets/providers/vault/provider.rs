@@ -61,7 +61,9 @@ impl VaultProvider {
             None => self.leases.held(&lease_key(&place, namespace)),
             Some(_) => None,
         };
-        if let Some((leased, true)) = &held {
+        if let Some((leased, true)) = &held
+            && self.leases.claim(leased)
+        {
             return self.hand_out(leased, &place, fetch.pool, &about).await;
         }
         let held = held.map(|(leased, _)| leased);
@@ -76,7 +78,9 @@ impl VaultProvider {
         };
         match (outcome, held) {
             (Err(error), Some(leased))
-                if error.kind.is_transient() && Instant::now() < leased.ends =>
+                if error.kind.is_transient()
+                    && Instant::now() < leased.ends
+                    && self.leases.claim(&leased) =>
             {
                 tracing::warn!(error = %error, "no newer lease yet: using the one that ends soon");
                 self.hand_out(&leased, &place, fetch.pool, &about).await
@@ -121,7 +125,10 @@ impl VaultProvider {
             };
             let answer = match self.read(place, engine, stale, caller, about).await? {
                 Read::Plain(answer) => answer,
-                Read::Leased(leased) => return self.hand_out(&leased, place, pool, about).await,
+                Read::Leased(leased) => {
+                    self.leases.claim(&leased);
+                    return self.hand_out(&leased, place, pool, about).await;
+                }
             };
             let outcome = match answer::read(&answer, engine, place, about) {
                 // Once: a second 403 is the policy's word. Other reads have tried twice already.
@@ -231,7 +238,6 @@ impl VaultProvider {
     ) -> Result<Lookup, ProviderError> {
         let text = answer::plain_field(leased.answer.as_slice(), place, about)?;
         let value = stored(&text, pool, about).await?;
-        self.leases.note_use(leased);
         Ok(Lookup::Found(Found {
             value,
             version: Some(leased.version.to_string()),

@@ -96,9 +96,9 @@ impl Leases {
         Some((leased, condition == Condition::Fresh && !is_orphan))
     }
 
-    /// Notes that a lease's value goes out.
-    pub(in super::super) fn note_use(&self, leased: &Leased) {
-        self.inner.shelf().note_use(leased);
+    /// Promises a lease's value to whoever gets it now; `false` if the lease has just gone.
+    pub(in super::super) fn claim(&self, leased: &Leased) -> bool {
+        self.inner.shelf().claim(leased)
     }
 
     /// Reads a place, or joins the read that is under way. `is_engine`: the mount is no KV, so its

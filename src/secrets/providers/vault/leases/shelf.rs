@@ -76,6 +76,11 @@ impl Entry {
         !self.was_used && self.promised.is_none_or(|until| until <= now)
     }
 
+    /// Whether it may make way for another. One that was never claimed may be about to be.
+    fn makes_way(&self, now: Instant) -> bool {
+        self.is_idle(now) && self.promised.is_some()
+    }
+
     fn leased(&self) -> Leased {
         Leased {
             number: self.number,
@@ -124,19 +129,22 @@ impl Shelf {
         }
     }
 
-    /// Notes that a lease's value goes out, good until the end that goes with it.
-    pub(super) fn note_use(&mut self, leased: &Leased) {
-        if let Some(entry) = self.numbered(leased.number) {
-            entry.was_used = true;
-            entry.promised = entry.promised.max(Some(leased.ends));
-        }
+    /// Promises a lease's value until the end that goes out with it; `false` if it is no longer
+    /// here to be promised.
+    pub(super) fn claim(&mut self, leased: &Leased) -> bool {
+        let Some(entry) = self.numbered(leased.number) else {
+            return false;
+        };
+        entry.was_used = true;
+        entry.promised = entry.promised.max(Some(leased.ends));
+        true
     }
 
     /// Whether a lease for `key` could be taken in.
     pub(super) fn has_room(&self, key: &Key, now: Instant) -> bool {
         self.held.len() < MOST
             || self.held.contains_key(key)
-            || self.held.values().any(|entry| entry.is_idle(now))
+            || self.held.values().any(|entry| entry.makes_way(now))
     }
 
     /// Takes a lease in. An older one for the same place is left until its end. When all room is
@@ -149,15 +157,9 @@ impl Shelf {
             return Err(NotHeld::Full);
         }
         if self.held.len() >= MOST && !self.held.contains_key(&key) {
-            let mut idle = self.held.iter().filter(|(_, entry)| entry.is_idle(now));
-            // The one that was used longest ago; never-used ones first.
-            let first = idle.next().map(|first| {
-                idle.fold(
-                    first,
-                    |a, b| if b.1.promised < a.1.promised { b } else { a },
-                )
-            });
-            if let Some(key) = first.map(|(key, _)| key.clone()) {
+            let idle = self.held.iter().filter(|(_, entry)| entry.makes_way(now));
+            let longest = idle.min_by_key(|(_, entry)| entry.promised);
+            if let Some(key) = longest.map(|(key, _)| key.clone()) {
                 self.held.remove(&key);
             }
         }

@@ -77,7 +77,7 @@ impl Case {
 fn a_lease_is_renewed_while_it_is_used_and_given_back_when_it_is_not() {
     let mut case = Case::new();
     let leased = case.put(1, true).unwrap();
-    case.shelf.note_use(&leased);
+    assert!(case.shelf.claim(&leased));
     case.pass(40);
     assert_eq!(case.due(&leased), Due::Renew);
     let grant = Grant {
@@ -105,7 +105,7 @@ fn a_lease_that_nobody_ever_took_is_given_back_when_it_is_due() {
 fn a_lease_that_cannot_be_renewed_is_left_to_whoever_got_it_and_replaced() {
     let mut case = Case::new();
     let first = case.put(1, false).unwrap();
-    case.shelf.note_use(&first);
+    assert!(case.shelf.claim(&first));
     case.pass(40);
     assert_eq!(case.due(&first), Due::Leave);
     assert_eq!(case.held(1), Some((0, Condition::Aging)));
@@ -123,10 +123,10 @@ fn a_lease_that_cannot_be_renewed_is_left_to_whoever_got_it_and_replaced() {
 fn a_refused_value_takes_its_lease_along() {
     let mut case = Case::new();
     let leased = case.put(1, true).unwrap();
-    case.shelf.note_use(&leased);
+    assert!(case.shelf.claim(&leased));
     assert!(case.shelf.let_go(&key(1)));
     assert!(case.is_given_back(&leased));
-    assert!(!case.shelf.let_go(&key(1)));
+    assert!(!case.shelf.let_go(&key(1)) && !case.shelf.claim(&leased));
     assert_eq!(case.pool.used_bytes(), 64, "only this test holds it now");
 }
 
@@ -134,19 +134,34 @@ fn a_refused_value_takes_its_lease_along() {
 fn a_full_shelf_takes_only_what_an_unused_lease_makes_way_for() {
     let mut case = Case::new();
     let leases: Vec<_> = (0..MOST).map(|n| case.put(n, true).unwrap()).collect();
-    for leased in &leases[1..] {
-        case.shelf.note_use(leased);
+    assert!(
+        !case.shelf.has_room(&key(MOST), case.now),
+        "they may be claimed yet"
+    );
+    for leased in &leases {
+        assert!(case.shelf.claim(leased));
     }
-    assert!(case.put(MOST, true).is_ok());
-    assert!(case.is_given_back(&leases[0]), "nobody used the first");
-    case.shelf.note_use(&Leased {
-        number: MOST as u64,
-        ..leases[0].clone()
-    });
-    assert!(!case.shelf.has_room(&key(MOST + 1), case.now));
-    assert!(matches!(case.put(MOST + 1, true), Err(NotHeld::Full)));
+    assert!(matches!(case.put(MOST, true), Err(NotHeld::Full)));
+    case.pass(40);
+    let grant = Grant {
+        duration: Duration::from_secs(60),
+        is_renewable: true,
+    };
+    let next = Term::granted(case.now, grant);
+    case.shelf.renewed(leases[0].number, next);
+    assert!(
+        matches!(case.put(MOST, true), Err(NotHeld::Full)),
+        "promised"
+    );
     // A place that is there already needs no room.
     assert!(case.put(7, true).is_ok());
+    case.pass(21);
+    assert!(case.put(MOST, true).is_ok());
+    assert!(
+        case.is_given_back(&leases[0]),
+        "nobody used the first again"
+    );
+    assert!(!case.is_given_back(&leases[1]));
 }
 
 #[test]
@@ -183,7 +198,7 @@ proptest! {
                     leases.push((leased, Term::granted(case.now, grant)));
                 },
                 2 | 3 => if let Some((leased, ..)) = case.shelf.look(&key(n), case.now) {
-                    case.shelf.note_use(&leased);
+                    assert!(case.shelf.claim(&leased));
                     promises.push(leased);
                 },
                 _ => for (leased, term) in &mut leases {
