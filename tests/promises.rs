@@ -25,6 +25,7 @@ mod promises {
     mod configuration;
     mod demo;
     mod destinations;
+    mod exec;
     mod http_token;
     mod leaks;
     mod leases;

@@ -68,6 +68,8 @@ registry! {
     vault, "vault", VaultSettings;
     /// AWS Secrets Manager.
     aws, "aws", AwsSettings;
+    /// Commands that print a secret.
+    exec, "exec", ExecSettings;
 }
 
 /// Settings that nobody will read, kept so that their presence can be refused with advice.

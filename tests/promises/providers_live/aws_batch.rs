@@ -109,7 +109,7 @@ async fn many_answers_are_those_of_single_fetches_in_the_order_of_the_questions(
     // One by one they read the same.
     for (reference, expected) in references.iter().zip(&expected) {
         let alone = fetch_many(&store, std::slice::from_ref(reference)).await;
-        assert_eq!(alone, [expected.clone()], "{reference}");
+        assert_eq!(alone, std::slice::from_ref(expected), "{reference}");
     }
     assert_eq!(batches(&front.actions()), 1, "one alone is no batch");
 }

@@ -179,6 +179,10 @@ impl SecretProvider for AwsProvider {
         Box::pin(self.look_up(fetch))
     }
 
+    fn asks_together(&self) -> bool {
+        true
+    }
+
     fn fetch_many<'a>(
         &'a self,
         fetches: &'a [Fetch<'a>],
