@@ -6,6 +6,9 @@
 
 mod answer;
 mod config;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kv;
 mod place;
 mod provider;
