@@ -6,6 +6,9 @@
 //! its standard error is never shown, since tools quote what they were given.
 
 mod config;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod place;
 mod program;
 mod provider;

@@ -127,7 +127,7 @@ fn how(status: ExitStatus) -> String {
 }
 
 /// The value in a command's output.
-fn pick(
+pub(super) fn pick(
     output: &[u8],
     reference: &Reference,
     about: &str,
@@ -234,5 +234,54 @@ mod tests {
         assert_eq!(picked(json, "exec:x#z"), Err(ErrorKind::FieldAbsent));
         assert_eq!(picked(json, "exec:x#n"), Err(ErrorKind::Malformed));
         assert_eq!(picked("canary", "exec:x#k"), Err(ErrorKind::Malformed));
+    }
+
+    /// Each command leaves a folder for as long as it runs, and notes how many there are.
+    const COUNTS: &str = "mkdir \"$0.d/$1\"; ls \"$0.d\" | wc -l >> \"$0.counts\"\n\
+                          sleep 0.1; rmdir \"$0.d/$1\"; echo key\n";
+
+    #[tokio::test]
+    async fn no_more_commands_run_at_once_than_allowed_and_the_others_wait_for_their_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("script");
+        std::fs::write(&script, COUNTS).unwrap();
+        std::fs::create_dir(folder.path().join("script.d")).unwrap();
+        let argv = ["/bin/sh", script.to_str().unwrap(), "{path}"];
+        let command = CommandSettings {
+            argv: argv.map(str::to_owned).to_vec(),
+            ..CommandSettings::default()
+        };
+        let commands = BTreeMap::from([("c".to_owned(), command)]);
+        let (limits, on_error) = (Limits::default(), OnError::Stop);
+        let provider = ExecProvider::new(commands, HashMap::new(), None, limits, on_error);
+        let pool = crate::secrets::memory::Pool::reserve();
+        let asker = crate::call::CallIdentity {
+            request_id: "r".into(),
+            tool: "t".into(),
+            principal: "local".into(),
+        };
+        let references: Vec<Reference> = (0..12)
+            .map(|number| format!("exec:c/{number}").parse().unwrap())
+            .collect();
+        let fetches = references.iter().map(|reference| {
+            provider.fetch(Fetch {
+                reference,
+                asker: &asker,
+                pool: &pool,
+            })
+        });
+        for outcome in futures_util::future::join_all(fetches).await {
+            assert!(matches!(outcome, Ok(Lookup::Found(_))), "{outcome:?}");
+        }
+        let counts = std::fs::read_to_string(folder.path().join("script.counts")).unwrap();
+        let counts: Vec<usize> = counts
+            .lines()
+            .map(|line| line.trim().parse().unwrap())
+            .collect();
+        assert_eq!(counts.len(), 12);
+        assert!(
+            counts.iter().all(|count| *count <= MOST_AT_ONCE),
+            "{counts:?}"
+        );
     }
 }

@@ -7,6 +7,9 @@
 
 mod answer;
 mod config;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kv;
 mod leases;
 mod mounts;
