@@ -6,6 +6,7 @@
 //! knows what is promised; nothing listens beyond loopback; nothing outlives the test process.
 
 pub mod arrivals;
+pub mod crowd;
 pub mod environment;
 pub mod full_pipe;
 pub mod http;
