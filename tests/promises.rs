@@ -36,6 +36,8 @@ mod promises {
     mod progress;
     mod providers_live;
     mod proxies;
+    mod rotation;
+    mod stored;
     mod tools;
     mod transports;
     mod upstream_tls;

@@ -5,7 +5,13 @@
 //! order of events can be tried on it. By default nothing is kept (`ttl: 0s`); the one exception
 //! is a value that replaced a refused one, kept only while calls with the refused one are still
 //! out, so that a storm of refusals costs one fetch. It must never hand out a value that was
-//! refused, is past its lease, or that a store has since said is gone.
+//! refused, unless its store has said since that it is still the one; that is past its lease; or
+//! that a store has since said is gone.
+//!
+//! That last exception is for keys that are refused now and then and yet are right: a vendor
+//! answers 403 for one model of many, or for as long as a bill is open. With a `ttl` such a key is
+//! kept again, at first for the few seconds for which its store's word is believed, so that it
+//! does not cost a fetch a call.
 
 use std::{
     collections::HashMap,
@@ -179,27 +185,31 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
         if slot.generation != generation {
             return;
         }
-        slot.is_rechecking = false;
+        let was_rechecking = std::mem::take(&mut slot.is_rechecking);
         match settled {
             Settled::Found(fresh) => {
                 slot.missed_until = None;
                 slot.kept = None;
-                if slot.refused == Some(fresh.mark) {
-                    slot.still = Some((fresh.mark, now + BELIEVED));
+                let is_refused = slot.refused == Some(fresh.mark);
+                slot.still = is_refused.then(|| (fresh.mark, now + BELIEVED));
+                let is_for_recovery = terms.ttl.is_zero();
+                if is_for_recovery && (is_refused || !slot.is_lent(slot.refused)) {
                     return;
                 }
-                slot.still = None;
-                let is_for_recovery = terms.ttl.is_zero();
-                if is_for_recovery && !slot.is_lent(slot.refused) {
-                    return;
+                // Nobody has refused it since the recheck, and the store says it again.
+                if is_refused && !was_rechecking {
+                    slot.refused = None;
                 }
                 let lease_end = fresh.expires_at;
                 let until = |span: Duration| {
                     let end = now.checked_add(span).unwrap_or(now);
                     lease_end.map_or(end, |lease_end| lease_end.min(end))
                 };
+                let is_believed = slot.refused == Some(fresh.mark);
                 let (ttl, stale) = if is_for_recovery {
                     (RECOVERY, Duration::ZERO)
+                } else if is_believed {
+                    (terms.ttl.min(BELIEVED), Duration::ZERO)
                 } else {
                     (terms.ttl, terms.stale_if_error)
                 };
@@ -211,7 +221,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
                     refresh_from: fresh_until.checked_sub(ahead).unwrap_or(now).max(now),
                     usable_until: until(ttl.saturating_add(stale)),
                     fresh_until,
-                    is_refreshing: terms.refresh_ahead.is_zero(),
+                    is_refreshing: is_believed || terms.refresh_ahead.is_zero(),
                     is_for_recovery,
                     last_use: uses,
                     fresh,
@@ -284,6 +294,11 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
             .still
             .is_some_and(|(still, until)| still == mark && now < until)
         {
+            slot.refused = Some(mark);
+            if let Some(kept) = &mut slot.kept {
+                // Refused again: it bridges no outage.
+                kept.usable_until = kept.usable_until.min(kept.fresh_until);
+            }
             return AfterRefusal::Same;
         }
         slot.kept = None;

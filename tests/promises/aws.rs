@@ -234,7 +234,7 @@ fn a_secrets_manager_that_forbids_is_gone_or_hangs_stops_the_call() {
         &place,
         within,
         "in time",
-        "within `timeout`, 500ms",
+        "`secrets.providers.aws.timeout`, 500ms",
     );
 }
 

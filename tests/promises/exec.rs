@@ -72,8 +72,9 @@ fn assert_stops(script: &str, more: &str, word: &str, words: &str) -> Keyward {
     assert_eq!(result["isError"], true, "{result}");
     let text = result["content"][0]["text"].as_str().unwrap();
     let log = wait_for(|| Some(keyward.process.stderr()).filter(|log| log.contains(words)));
-    assert!(text.contains(word), "{word:?} in {text:?}");
+    assert!(text.contains("is unavailable (request id "), "{text:?}");
     let log = log.unwrap_or_else(|| panic!("{words:?} in\n{}", keyward.process.stderr()));
+    assert!(log.contains(word), "{word:?} in\n{log}");
     assert!(!log.contains(COMPLAINT), "{log}");
     assert!(!text.contains(COMPLAINT), "{text}");
     assert!(upstream.seen().is_empty(), "{:?}", upstream.keys());
@@ -275,7 +276,9 @@ fn a_program_that_others_may_change_is_not_run() {
         let mut keyward = serve(setup);
         let result = chat(&mut keyward);
         let text = result["content"][0]["text"].as_str().unwrap();
-        assert!(text.contains(word), "{mode:o}: {text}");
+        assert!(text.contains("is unavailable"), "{mode:o}: {text}");
+        let log = keyward.process.stderr();
+        assert!(log.contains(word), "{mode:o}: {log}");
         assert!(!keyward.setup.folder().join("script.ran").exists());
     }
     assert!(upstream.seen().is_empty());

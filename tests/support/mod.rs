@@ -9,6 +9,7 @@ pub mod arrivals;
 pub mod aws_front;
 pub mod aws_metadata;
 pub mod connect_recorder;
+pub mod crowd;
 pub mod environment;
 pub mod full_pipe;
 pub mod http;

@@ -75,13 +75,22 @@ enum Server {
     Tls(HttpsServer),
 }
 
+/// Whose answers are held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Held {
+    None,
+    All,
+    /// Those to requests with this key.
+    Key(String),
+}
+
 struct Shared {
     dialect: Dialect,
-    /// The one key that is taken; `None` takes requests without a key only.
-    key: Option<String>,
+    /// The keys that are taken; none of them takes requests without a key only.
+    keys: Mutex<Vec<String>>,
     seen: Arrivals<Seen>,
     abandoned: Arrivals<()>,
-    held: watch::Sender<bool>,
+    held: watch::Sender<Held>,
     script: Mutex<Option<Script>>,
 }
 
@@ -145,14 +154,32 @@ impl Upstream {
         self.shared.seen.wait_for(number, |_| true);
     }
 
+    /// Waits until `number` requests with `key` have arrived.
+    #[track_caller]
+    pub fn wait_for_key(&self, number: usize, key: &str) {
+        self.shared
+            .seen
+            .wait_for(number, |seen| seen.key() == Some(key));
+    }
+
+    /// Takes these keys and no other from now on: requests whose answer is held, too.
+    pub fn take(&self, keys: &[&str]) {
+        *self.shared.keys.lock().unwrap() = keys.iter().map(|&key| key.to_owned()).collect();
+    }
+
     /// Holds every answer from now on, until released.
     pub fn hold(&self) {
-        self.shared.held.send_replace(true);
+        self.shared.held.send_replace(Held::All);
+    }
+
+    /// Holds every answer to a request with `key`, and no other, until released.
+    pub fn hold_key(&self, key: &str) {
+        self.shared.held.send_replace(Held::Key(key.to_owned()));
     }
 
     /// Lets held answers go.
     pub fn release(&self) {
-        self.shared.held.send_replace(false);
+        self.shared.held.send_replace(Held::None);
     }
 
     /// Waits until `number` clients have gone away from a held answer.
@@ -171,10 +198,10 @@ impl Shared {
     fn router(dialect: Dialect, key: Option<&str>) -> (Router, Arc<Self>) {
         let shared = Arc::new(Self {
             dialect,
-            key: key.map(str::to_owned),
+            keys: Mutex::new(key.into_iter().map(str::to_owned).collect()),
             seen: Arrivals::default(),
             abandoned: Arrivals::default(),
-            held: watch::Sender::new(false),
+            held: watch::Sender::new(Held::None),
             script: Mutex::new(None),
         });
         let router = Router::new()
@@ -185,7 +212,12 @@ impl Shared {
 
     /// What is wrong with a request, as the vendor would say it.
     fn refuse(&self, seen: &Seen) -> Option<Response> {
-        if seen.key() != self.key.as_deref() {
+        let keys = self.keys.lock().unwrap();
+        let is_taken = match seen.key() {
+            Some(shown) => keys.iter().any(|key| key == shown),
+            None => keys.is_empty(),
+        };
+        if !is_taken {
             // A real vendor quotes part of the key; this one is worse and quotes all of it.
             let shown = seen.key().unwrap_or("none");
             let message = format!("Incorrect API key provided: {shown}");
@@ -281,7 +313,12 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             ended: false,
         };
         let mut held = shared.held.subscribe();
-        let _ = held.wait_for(|held| !held).await;
+        let is_open = |held: &Held| match held {
+            Held::None => true,
+            Held::All => false,
+            Held::Key(key) => seen.key() != Some(key),
+        };
+        let _ = held.wait_for(is_open).await;
         waiting.ended = true;
     }
     let scripted = shared

@@ -87,6 +87,13 @@ impl One {
         self.cache.refuse(&"k", mark(value), self.now)
     }
 
+    fn must_recheck(&mut self, value: u8) -> Generation {
+        match self.refuse(value) {
+            AfterRefusal::Nothing(generation) => generation,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn hit(value: u8) -> Known<u8> {
         Known::Value {
             value,
@@ -256,18 +263,57 @@ fn without_a_ttl_the_replacement_serves_only_calls_that_were_refused() {
 
 #[test]
 fn that_the_store_still_has_the_refused_value_is_believed_for_a_while() {
+    for terms in [CACHED, OFF] {
+        let mut one = One::new(terms);
+        one.fetch(found(1));
+        let generation = one.must_recheck(1);
+        one.settle(generation, found(1));
+        assert_eq!(one.wait(4).refuse(1), AfterRefusal::Same, "{terms:?}");
+        assert_ne!(one.wait(1).must_recheck(1), generation, "{terms:?}");
+    }
+}
+
+#[test]
+fn without_a_ttl_a_refused_value_is_not_kept_though_its_store_still_has_it() {
+    let mut one = One::new(OFF);
+    one.fetch(found(1));
+    one.cache.lend(&"k", mark(1));
+    let generation = one.must_recheck(1);
+    one.settle(generation, found(1)).must_ask();
+    assert!(!one.cache.keeps_any());
+}
+
+#[test]
+fn a_key_that_stays_refused_is_fetched_once_in_a_while_and_not_for_each_call() {
     let mut one = One::new(CACHED);
     one.fetch(found(1));
-    let AfterRefusal::Nothing(generation) = one.refuse(1) else {
-        panic!("the first fetches");
-    };
+    let mut fetches = 1;
+    for _ in 0..60 {
+        if let Known::Nothing(generation) = one.wait(1).look() {
+            one.settle(generation, found(1));
+            fetches += 1;
+        }
+        if let AfterRefusal::Nothing(generation) = one.refuse(1) {
+            one.settle(generation, found(1));
+            fetches += 1;
+        }
+        assert_eq!(one.cache.stale(&"k", one.now + 120 * S), None, "{fetches}");
+    }
+    assert!((10..=14).contains(&fetches), "{fetches} in a minute");
+}
+
+#[test]
+fn a_key_that_was_refused_once_is_kept_as_before_when_its_store_says_it_again_later() {
+    let mut one = One::new(CACHED);
+    one.fetch(found(1));
+    let generation = one.must_recheck(1);
     one.settle(generation, found(1));
-    assert!(!one.cache.keeps_any(), "a refused value is not kept");
-    assert_eq!(one.wait(4).refuse(1), AfterRefusal::Same);
-    let AfterRefusal::Nothing(later) = one.wait(1).refuse(1) else {
-        panic!("it is asked again");
-    };
-    assert_ne!(later, generation);
+    assert_eq!(one.wait(4).look(), One::hit(1));
+    assert_eq!(one.cache.stale(&"k", one.now + 2 * S), None);
+    one.wait(1).fetch(found(1));
+    assert_eq!(one.wait(70).look(), One::hit(1));
+    one.wait(31).fetch(Settled::Failed { is_transient: true });
+    assert_eq!(one.cache.stale(&"k", one.now), Some(1));
 }
 
 #[test]
@@ -365,7 +411,7 @@ proptest! {
         let mut one = One::new(if cached { CACHED } else { OFF });
         // When each value last came from the store, and since when it counts as refused.
         let mut came: [Option<Instant>; 3] = [None; 3];
-        let mut refused: Option<u8> = None;
+        let (mut refused, mut bridges_nothing): (Option<u8>, Option<u8>) = (None, None);
         for step in steps {
             let now = one.now;
             match step {
@@ -382,11 +428,18 @@ proptest! {
                     if let Some(value) = one.cache.stale(&"k", now) {
                         let age = now - came[usize::from(value)].unwrap();
                         prop_assert!(cached && age < CACHED.ttl + CACHED.stale_if_error);
-                        prop_assert_ne!(Some(value), refused);
+                        if age >= CACHED.ttl {
+                            prop_assert_ne!(Some(value), bridges_nothing);
+                        }
                     }
                 }
                 Step::Settle(value) => {
                     if let Known::Nothing(generation) = one.look() {
+                        // The store says again that it is the one.
+                        refused = refused.filter(|refused| *refused != value);
+                        if !one.cache.is_rechecking(&"k") {
+                            bridges_nothing = bridges_nothing.filter(|one| *one != value);
+                        }
                         one.settle(generation, found(value));
                         came[usize::from(value)] = Some(now);
                     }
@@ -401,8 +454,8 @@ proptest! {
                         prop_assert_ne!(newer, value);
                         prop_assert!(now - came[usize::from(newer)].unwrap() < CACHED.ttl);
                     }
-                    AfterRefusal::Same => {}
-                    AfterRefusal::Nothing(_) => refused = Some(value),
+                    AfterRefusal::Same => bridges_nothing = Some(value),
+                    AfterRefusal::Nothing(_) => (refused, bridges_nothing) = (Some(value), Some(value)),
                 },
             }
         }

@@ -59,13 +59,21 @@ fn assert_told(
     let answer = keyward.call("chat", json!({ "prompt": "ping" }))["result"].clone();
     assert_eq!(answer["isError"], true, "{answer}");
     let text = answer["content"][0]["text"].as_str().unwrap();
-    assert!(text.contains("`aws`") && text.contains(kind), "{text}");
-    for hidden in [advice, &front.url(), "role/x", "ai/openai", CANARY] {
+    assert!(text.contains("is unavailable (request id "), "{text}");
+    for hidden in [
+        "aws",
+        kind,
+        advice,
+        &front.url(),
+        "role/x",
+        "ai/openai",
+        CANARY,
+    ] {
         assert!(!answer.to_string().contains(hidden), "{hidden} in {answer}");
     }
     keyward.close();
     let log = keyward.process.stderr_to_end();
-    assert!(log.contains(advice), "{log}");
+    assert!(log.contains(kind) && log.contains(advice), "{log}");
     assert!(!log.contains(CANARY), "{log}");
 }
 

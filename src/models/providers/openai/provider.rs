@@ -96,6 +96,9 @@ impl OpenAiProvider {
         };
         let mut exchange = self.exchange(client, request, lent, trace).await?;
         if let Some(newer) = self.newer_key(&exchange, cx).await {
+            // Its connection still holds the refused key, and the broker keeps the newer one for
+            // as long as a call is out with the refused: neither is to wait for the second answer.
+            drop(exchange);
             // Once: a key that is refused twice is not the matter of a rotation.
             let request = self.request(client, body)?;
             exchange = self.exchange(client, request, Some(newer), trace).await?;
