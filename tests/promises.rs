@@ -36,4 +36,5 @@ mod promises {
     mod transports;
     mod upstream_tls;
     mod vault;
+    mod vault_logins;
 }

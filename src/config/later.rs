@@ -12,7 +12,7 @@ use super::{
 use crate::settings::parse_duration;
 
 /// Paths (`*` is any one step) that a later version will know.
-const KEYS: [&str; 36] = [
+const KEYS: [&str; 27] = [
     "policy",
     "redaction",
     "audit",
@@ -33,15 +33,6 @@ const KEYS: [&str; 36] = [
     "secrets.names.*.refresh",
     "secrets.names.*.refresh_ahead",
     "secrets.names.*.stale_if_error",
-    "secrets.providers.vault.auth.token_helper",
-    "secrets.providers.vault.auth.kubernetes",
-    "secrets.providers.vault.auth.jwt",
-    "secrets.providers.vault.auth.oidc",
-    "secrets.providers.vault.auth.cert",
-    "secrets.providers.vault.auth.tls",
-    "secrets.providers.vault.auth.userpass",
-    "secrets.providers.vault.auth.aws",
-    "secrets.providers.vault.auth.aws_iam",
     "secrets.providers.aws.assume_role",
     "secrets.providers.aws.fips",
     "secrets.providers.aws.dual_stack",
@@ -52,34 +43,18 @@ const KEYS: [&str; 36] = [
 ];
 
 /// Choices of a setting that a later version will know.
-const CHOICES: [(&str, &[&str]); 2] = [
-    (
-        "models.providers.*.protocol",
-        &[
-            "openai-responses",
-            "anthropic",
-            "gemini",
-            "azure",
-            "bedrock",
-            "vertex",
-            "dial",
-        ],
-    ),
-    (
-        "secrets.providers.vault.auth",
-        &[
-            "token_helper",
-            "kubernetes",
-            "jwt",
-            "oidc",
-            "cert",
-            "tls",
-            "userpass",
-            "aws",
-            "aws_iam",
-        ],
-    ),
-];
+const CHOICES: [(&str, &[&str]); 1] = [(
+    "models.providers.*.protocol",
+    &[
+        "openai-responses",
+        "anthropic",
+        "gemini",
+        "azure",
+        "bedrock",
+        "vertex",
+        "dial",
+    ],
+)];
 
 /// What is said of each of them.
 pub(super) const HELP: &str =

@@ -19,14 +19,14 @@ const SECRET_VARIABLES: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN
 
 /// Credentials as the environment had them at start.
 #[derive(Clone)]
-pub(super) struct TakenCredentials {
-    pub(super) access_key_id: Option<String>,
-    pub(super) taken: Arc<TakenEnvironment>,
+pub(in crate::secrets::providers) struct TakenCredentials {
+    pub(in crate::secrets::providers) access_key_id: Option<String>,
+    pub(in crate::secrets::providers) taken: Arc<TakenEnvironment>,
 }
 
 impl TakenCredentials {
     /// Whether the environment held credentials at all.
-    pub(super) fn are_set(&self) -> bool {
+    pub(in crate::secrets::providers) fn are_set(&self) -> bool {
         self.access_key_id.is_some() && self.taken.get(SECRET_VARIABLES[0]).is_some()
     }
 

@@ -13,3 +13,5 @@ mod provider;
 
 pub(crate) use client::http_client;
 pub use config::AwsSettings;
+#[cfg(feature = "vault")]
+pub(super) use credentials::TakenCredentials;
