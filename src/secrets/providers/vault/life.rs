@@ -76,7 +76,8 @@ impl Token {
 pub(super) struct Lease {
     /// `None`: it does not end by itself.
     pub(super) ends: Option<Instant>,
-    granted: Duration,
+    /// How long before its end it is not asked with any more.
+    margin: Duration,
     is_renewable: bool,
     /// How many requests it is good for; zero: any number.
     pub(super) uses: u64,
@@ -142,7 +143,7 @@ impl Lease {
         let granted = Duration::from_secs(seconds);
         Self {
             ends: (seconds > 0).then(|| asked.checked_add(granted)).flatten(),
-            granted,
+            margin: granted / 10,
             is_renewable,
             uses,
             is_batch,
@@ -151,7 +152,7 @@ impl Lease {
 
     /// Until when it is asked with: the last tenth is for requests under way.
     fn good_until(&self) -> Option<Instant> {
-        self.ends?.checked_sub(self.granted / 10)
+        self.ends?.checked_sub(self.margin)
     }
 
     /// Whether a renewal would prolong it. One that is good for a number of requests is not spent
@@ -175,6 +176,15 @@ impl Lease {
             (None, _) => true,
             (Some(_), None) => false,
             (Some(now), Some(then)) => now > then + Duration::from_secs(1),
+        }
+    }
+
+    /// As granted by a renewal of the one `before` it: near its maximum life a token is granted less
+    /// and less, and a tenth of that would be too little for the requests under way.
+    pub(super) fn after(self, before: &Self) -> Self {
+        Self {
+            margin: self.margin.max(before.margin),
+            ..self
         }
     }
 
@@ -235,6 +245,8 @@ mod tests {
             );
         }
         assert!(lease.can_be_renewed() && !lease.at_its_last().can_be_renewed());
+        let last = login(10, now).after(&lease).good_until();
+        assert_eq!(last, Some(now + Duration::from_secs(4)), "the margin stays");
     }
 
     #[test]

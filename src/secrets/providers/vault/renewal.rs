@@ -140,7 +140,7 @@ async fn keep(session: &Weak<Session>, token: &Token, is_ours: bool) {
         match renew(&session, token).await {
             Ok(Some(renewed)) => {
                 failures = 0;
-                let is_last = !renewed.prolongs(&lease);
+                let (is_last, renewed) = (!renewed.prolongs(&lease), renewed.after(&lease));
                 token.set_lease(if is_last {
                     renewed.at_its_last()
                 } else {

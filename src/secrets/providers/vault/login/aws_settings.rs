@@ -8,10 +8,6 @@ use super::{Method, Preparing};
 /// The section `auth.aws`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(
-    not(feature = "aws"),
-    expect(dead_code, reason = "read only to be refused")
-)]
 pub struct AwsIamSettings {
     /// The role to log in as. Default: the IAM identity's own name.
     pub role: Option<String>,

@@ -23,6 +23,13 @@ use crate::secrets::{
 /// a token that nobody here ever sees.
 const LOG_IN: Duration = Duration::from_secs(60);
 
+/// The longest JWT or password. Neither rests anywhere.
+const MAX_PROOF_BYTES: usize = MAX_VALUE_BYTES;
+
+/// The longest token or secret id, batch tokens included: some of them rest in the pool, which is
+/// small.
+pub(super) const MAX_TOKEN_BYTES: usize = 4096;
+
 /// What a login works with.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Desk<'a> {
@@ -68,16 +75,8 @@ impl<'a> Desk<'a> {
         setting: &str,
         what: &str,
     ) -> Result<Zeroizing<String>, ProviderError> {
-        match self.read_if_there(path, what).await? {
-            Some(text) => Ok(text),
-            None => Err(ProviderError::new(
-                ErrorKind::LoginFailed,
-                format!(
-                    "the file {}, named by `secrets.providers.vault.auth.{setting}`, does not exist",
-                    path.display()
-                ),
-            )),
-        }
+        let read = self.read_if_there(path, what, MAX_PROOF_BYTES).await?;
+        read.ok_or_else(|| absent(path, setting))
     }
 
     /// The same; `None` if there is no such file.
@@ -85,9 +84,10 @@ impl<'a> Desk<'a> {
         &self,
         path: &Path,
         what: &str,
+        max_bytes: usize,
     ) -> Result<Option<Zeroizing<String>>, ProviderError> {
         let credentials = self.credentials.map(Path::to_owned);
-        let read = secret_file::read(path.to_owned(), credentials, MAX_VALUE_BYTES).await?;
+        let read = secret_file::read(path.to_owned(), credentials, max_bytes).await?;
         let Some(contents) = read else {
             return Ok(None);
         };
@@ -106,6 +106,17 @@ impl<'a> Desk<'a> {
             }
         }
     }
+}
+
+/// A file that the setting below `auth` names is not there.
+pub(super) fn absent(path: &Path, setting: &str) -> ProviderError {
+    ProviderError::new(
+        ErrorKind::LoginFailed,
+        format!(
+            "the file {}, named by `secrets.providers.vault.auth.{setting}`, does not exist",
+            path.display()
+        ),
+    )
 }
 
 impl Attempt<'_> {

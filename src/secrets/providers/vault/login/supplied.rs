@@ -5,7 +5,10 @@ use std::{path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
 
-use super::{Desk, Preparing};
+use super::{
+    Desk, Preparing,
+    desk::{MAX_TOKEN_BYTES, absent},
+};
 use crate::secrets::{
     memory::{LockedBuffer, TakenEnvironment},
     providers::{ErrorKind, ProviderError},
@@ -86,9 +89,16 @@ impl Supplied {
                     )
                 });
             }
-            Self::File(path) => desk.read(path, "token_file", "the token").await?,
+            Self::File(path) => {
+                let text = desk
+                    .read_if_there(path, "the token", MAX_TOKEN_BYTES)
+                    .await?;
+                text.ok_or_else(|| absent(path, "token_file"))?
+            }
             Self::Helper(path) => {
-                let text = desk.read_if_there(path, "the token").await?;
+                let text = desk
+                    .read_if_there(path, "the token", MAX_TOKEN_BYTES)
+                    .await?;
                 text.ok_or_else(|| {
                     ProviderError::new(
                         ErrorKind::LoginFailed,

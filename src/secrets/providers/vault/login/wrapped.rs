@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use super::{
     super::{answer::failure, wire::Answer},
     Desk,
-    desk::Attempt,
+    desk::{Attempt, MAX_TOKEN_BYTES, absent},
 };
 use crate::secrets::{
     memory::LockedBuffer,
@@ -80,15 +80,14 @@ impl Wrapped {
         attempt: &Attempt<'_>,
         mount: &str,
     ) -> Result<Zeroizing<String>, ProviderError> {
-        let wrapping = desk.read_if_there(&self.path, "the wrapping token").await?;
+        let wrapping = desk
+            .read_if_there(&self.path, "the wrapping token", MAX_TOKEN_BYTES)
+            .await?;
         // Some who deliver such a file remove it after a while; what was in it is kept.
         let Some(wrapping) = wrapping else {
             return match state {
                 State::Unwrapped(_, kept) => text(kept.as_slice(), attempt),
-                _ => Err(attempt.failed(format!(
-                    "the file {}, named by `auth.approle.wrapped_secret_id_file`, does not exist",
-                    self.path.display()
-                ))),
+                _ => Err(absent(&self.path, "approle.wrapped_secret_id_file")),
             };
         };
         let now: Fingerprint = Sha256::digest(wrapping.as_bytes()).into();
