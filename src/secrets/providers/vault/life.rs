@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::{answer::lifetime, wire::Answer};
@@ -68,6 +69,16 @@ impl Token {
     pub(super) async fn is_used_before(&self, end: Instant) -> bool {
         let used = self.used.notified();
         tokio::time::timeout_at(end.into(), used).await.is_ok()
+    }
+}
+
+/// Which token: a digest of it, which is not the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    pub(super) fn of(token: &[u8]) -> Self {
+        Self(Sha256::digest(token).into())
     }
 }
 

@@ -15,11 +15,14 @@ use tokio::{task::JoinHandle, time::sleep_until};
 use vaultrs::api::token::requests::{LookupTokenSelfRequest, RenewTokenSelfRequest};
 
 use super::{
-    life::{Lease, Token},
+    life::{Fingerprint, Lease, Token},
     session::Session,
     wire::Answer,
 };
-use crate::secrets::providers::{ErrorKind, ProviderError};
+use crate::secrets::{
+    memory::LockedBuffer,
+    providers::{ErrorKind, ProviderError},
+};
 
 /// How long Vault may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -44,55 +47,73 @@ impl Drop for Renewal {
 impl Renewal {
     /// Of a token that we made; `None` if there is nothing to renew.
     pub(super) fn of_made(session: &Arc<Session>, token: &Arc<Token>) -> Option<Self> {
-        token.lease().filter(Lease::can_be_renewed)?;
-        let (session, token) = (Arc::downgrade(session), Arc::clone(token));
+        let lease = token.lease().filter(Lease::can_be_renewed)?;
+        let (session, subject) = (Arc::downgrade(session), Subject::Made(Arc::clone(token)));
         Some(Self(tokio::spawn(async move {
-            keep(&session, &token, true).await;
+            keep(&session, &subject, lease).await;
         })))
     }
 
     /// Of a token that somebody else made, whose life is not known yet.
-    pub(super) fn of_supplied(session: &Arc<Session>, token: &Arc<Token>) -> Self {
-        let (session, token) = (Arc::downgrade(session), Arc::clone(token));
+    pub(super) fn of_supplied(session: &Arc<Session>, which: Fingerprint) -> Self {
+        let (session, subject) = (Arc::downgrade(session), Subject::Supplied(which));
         Self(tokio::spawn(async move {
             tokio::time::sleep(LOOK_AFTER).await;
-            if look(&session, &token).await {
-                keep(&session, &token, false).await;
+            if let Some(lease) = look(&session, &subject).await {
+                keep(&session, &subject, lease).await;
             }
         }))
     }
 }
 
-/// Learns the life of a supplied token; `false` if there is nothing to renew.
-async fn look(session: &Weak<Session>, token: &Token) -> bool {
+/// Whose life it is.
+enum Subject {
+    Made(Arc<Token>),
+    /// Read anew each time, so that it does not rest in memory in between.
+    Supplied(Fingerprint),
+}
+
+impl Subject {
+    /// The token; `None` if another is in its place.
+    async fn value(&self, session: &Session) -> Result<Option<Arc<LockedBuffer>>, ProviderError> {
+        match self {
+            Self::Made(token) => Ok(Some(Arc::clone(token.value()))),
+            Self::Supplied(which) => {
+                let value = session.supplied().await?;
+                Ok(value.filter(|value| Fingerprint::of(value.as_slice()) == *which))
+            }
+        }
+    }
+}
+
+/// Learns the life of a supplied token; `None` if there is nothing to renew.
+async fn look(session: &Weak<Session>, subject: &Subject) -> Option<Lease> {
     let mut failures = 0;
     loop {
-        let Some(session) = session.upgrade() else {
-            return false;
-        };
+        let session = session.upgrade()?;
         let asked = Instant::now();
-        let answer = match ask(&session, token, LookupTokenSelfRequest {}).await {
-            Ok(answer) if answer.status == 200 => answer,
+        match ask(&session, subject, LookupTokenSelfRequest {}).await {
+            Ok(Some(answer)) if answer.status == 200 => {
+                let lease = Lease::of_lookup(&answer, asked)?;
+                if !lease.can_be_renewed() {
+                    tell_limits(&session, lease);
+                }
+                return Some(lease).filter(Lease::can_be_renewed);
+            }
             // It is dead, or may not look itself up: the fetches tell.
-            Ok(answer) if (400..=499).contains(&answer.status) && answer.status != 429 => {
-                return false;
-            }
-            _ => {
-                drop(session);
-                failures += 1;
-                tokio::time::sleep(pause(failures)).await;
-                continue;
-            }
-        };
-        let Some(lease) = Lease::of_lookup(&answer, asked) else {
-            return false;
-        };
-        token.set_lease(lease);
-        if !lease.can_be_renewed() {
-            tell_limits(&session, lease);
+            Ok(Some(answer)) if is_final(answer.status) => return None,
+            Ok(None) => return None,
+            _ => {}
         }
-        return lease.can_be_renewed();
+        drop(session);
+        failures += 1;
+        tokio::time::sleep(pause(failures)).await;
     }
+}
+
+/// Whether asking again would give the same.
+fn is_final(status: u16) -> bool {
+    (400..=499).contains(&status) && status != 429
 }
 
 /// What the operator should know of a supplied token that cannot be renewed.
@@ -114,19 +135,18 @@ fn tell_limits(session: &Session, lease: Lease) {
 }
 
 /// Renews until that gives no more time, or nobody uses a token of ours.
-async fn keep(session: &Weak<Session>, token: &Token, is_ours: bool) {
+async fn keep(session: &Weak<Session>, subject: &Subject, mut lease: Lease) {
     let mut failures = 0;
-    while let Some(lease) = token.lease().filter(Lease::can_be_renewed) {
+    while let (true, Some(ends)) = (lease.can_be_renewed(), lease.ends) {
         let now = Instant::now();
-        let (Some(ends), Some(due)) = (lease.ends, lease.renew_at(now)) else {
-            return;
-        };
         if ends <= now {
             return;
         }
         if failures == 0 {
-            sleep_until(due.into()).await;
-            if is_ours && !token.is_used_before(ends).await {
+            sleep_until(lease.renew_at(now).unwrap_or(ends).into()).await;
+            if let Subject::Made(token) = subject
+                && !token.is_used_before(ends).await
+            {
                 return;
             }
         } else {
@@ -137,23 +157,20 @@ async fn keep(session: &Weak<Session>, token: &Token, is_ours: bool) {
         let Some(session) = session.upgrade() else {
             return;
         };
-        match renew(&session, token).await {
-            Ok(Some(renewed)) => {
+        match renew(&session, subject).await {
+            Ok(renewed) => {
                 failures = 0;
-                let (is_last, renewed) = (!renewed.prolongs(&lease), renewed.after(&lease));
-                token.set_lease(if is_last {
-                    renewed.at_its_last()
-                } else {
-                    renewed
-                });
-                tell_renewed(&session, renewed, is_last, is_ours);
-            }
-            Ok(None) => {
-                token.set_lease(lease.at_its_last());
-                if !is_ours {
-                    tell_limits(&session, lease.at_its_last());
+                lease = match renewed {
+                    Renewed::Until(later) if later.prolongs(&lease) => later.after(&lease),
+                    Renewed::Until(later) => later.after(&lease).at_its_last(),
+                    Renewed::Refused => lease.at_its_last(),
+                    // Its successor has a renewal of its own, from the next fetch on.
+                    Renewed::Replaced => return,
+                };
+                if let Subject::Made(token) = subject {
+                    token.set_lease(lease);
                 }
-                return;
+                tell_renewed(&session, subject, lease);
             }
             Err(error) => {
                 failures += 1;
@@ -165,41 +182,60 @@ async fn keep(session: &Weak<Session>, token: &Token, is_ours: bool) {
     }
 }
 
-fn tell_renewed(session: &Session, renewed: Lease, is_last: bool, is_ours: bool) {
+fn tell_renewed(session: &Session, subject: &Subject, lease: Lease) {
     let address = session.wire.address();
-    match (is_last, is_ours) {
-        (false, _) => tracing::debug!(address, "renewed the token at Vault"),
-        (true, true) => tracing::debug!(
+    match subject {
+        _ if lease.can_be_renewed() => tracing::debug!(address, "renewed the token at Vault"),
+        Subject::Made(_) => tracing::debug!(
             address,
             "the token at Vault is at its maximum life; the next fetch after it logs in again"
         ),
-        (true, false) => tell_limits(session, renewed.at_its_last()),
+        Subject::Supplied(_) => tell_limits(session, lease),
     }
 }
 
-/// The token's new life; `None` if Vault does not renew it.
-async fn renew(session: &Session, token: &Token) -> Result<Option<Lease>, ProviderError> {
+/// What came of a renewal.
+enum Renewed {
+    Until(Lease),
+    /// Vault does not renew it.
+    Refused,
+    /// Another token is in its place.
+    Replaced,
+}
+
+async fn renew(session: &Session, subject: &Subject) -> Result<Renewed, ProviderError> {
     let asked = Instant::now();
-    let answer = ask(session, token, RenewTokenSelfRequest { increment: None }).await?;
+    let request = RenewTokenSelfRequest { increment: None };
+    let Some(answer) = ask(session, subject, request).await? else {
+        return Ok(Renewed::Replaced);
+    };
     match answer.status {
-        200..=299 => Ok(Lease::of_login(&answer, asked)),
-        429 | 500..=599 => Err(super::answer::failure(&answer, "")),
-        _ => Ok(None),
+        200..=299 => Ok(Lease::of_login(&answer, asked).map_or(Renewed::Refused, Renewed::Until)),
+        status if is_final(status) => Ok(Renewed::Refused),
+        _ => {
+            let about = format!("Vault at {}", session.wire.address());
+            Err(super::answer::failure(&answer, &about))
+        }
     }
 }
 
+/// Vault's answer; `None` if another token is in the place of the one that is meant.
 async fn ask<E: Endpoint>(
     session: &Session,
-    token: &Token,
+    subject: &Subject,
     request: E,
-) -> Result<Answer, ProviderError> {
-    let asking = session.wire.ask(request, session.caller(token.as_bytes()));
+) -> Result<Option<Answer>, ProviderError> {
+    let asking = async {
+        let Some(token) = subject.value(session).await? else {
+            return Ok(None);
+        };
+        let caller = session.caller(token.as_slice());
+        session.wire.ask(request, caller).await.map(Some)
+    };
     let asked = tokio::time::timeout(ANSWER, asking).await;
     asked.unwrap_or_else(|_| {
-        let detail = format!(
-            "Vault at {}: no answer within {ANSWER:?}",
-            session.wire.address()
-        );
+        let address = session.wire.address();
+        let detail = format!("Vault at {address}: no answer within {ANSWER:?}");
         Err(ProviderError::new(ErrorKind::TimedOut, detail))
     })
 }

@@ -22,13 +22,13 @@ use vaultrs::api::token::requests::{LookupTokenSelfRequest, RevokeTokenSelfReque
 
 pub(super) use super::life::Token;
 use super::{
-    life::{Lease, is_denied_by_policy},
+    life::{Fingerprint, Lease, is_denied_by_policy},
     login::{Desk, Login},
     renewal::Renewal,
     wire::{Answer, Caller, Wire},
 };
 use crate::secrets::{
-    memory::Pool,
+    memory::{LockedBuffer, Pool},
     providers::{ErrorKind, ProviderError, json_field},
 };
 
@@ -47,8 +47,12 @@ struct LoginTask {
 
 #[derive(Default)]
 struct Held {
+    /// The token of our login.
     token: Option<Arc<Token>>,
+    /// Of that token.
     renewal: Option<Renewal>,
+    /// The last token that somebody else supplied, not held itself, and its renewal.
+    supplied: Option<(Fingerprint, Renewal)>,
     /// Tokens of ours that others have taken the place of, and that Vault may still know: fetches
     /// may be under way with them, and leases hang on them.
     superseded: Vec<Arc<Token>>,
@@ -167,13 +171,12 @@ impl Session {
             let mut held = self.held();
             held.is_closed = true;
             held.renewal = None;
+            held.supplied = None;
             let mut tokens = std::mem::take(&mut held.superseded);
             tokens.extend(held.token.take());
             (tokens, held.login.take())
         };
-        let ours = tokens
-            .iter()
-            .filter(|token| self.makes_tokens() && token.may_live());
+        let ours = tokens.iter().filter(|token| token.may_live());
         let revoked = join_all(ours.map(|token| self.revoke(token)));
         let ended = async {
             let Some(login) = login.filter(|_| self.makes_tokens()) else {
@@ -213,29 +216,38 @@ impl Session {
         self.login.source()
     }
 
-    async fn log_in(self: &Arc<Self>) -> LoggedIn {
-        let desk = Desk {
+    /// The supplied token as it is now.
+    pub(super) async fn supplied(&self) -> Result<Option<Arc<LockedBuffer>>, ProviderError> {
+        match &self.login {
+            Login::Supplied(supplied) => supplied.token(&self.desk()).await.map(Some),
+            Login::Made(_) => Ok(None),
+        }
+    }
+
+    fn desk(&self) -> Desk<'_> {
+        Desk {
             wire: &self.wire,
             namespace: self.namespace.as_deref(),
             credentials: self.credentials.as_deref(),
             pool: &self.pool,
-        };
+        }
+    }
+
+    async fn log_in(self: &Arc<Self>) -> LoggedIn {
+        let desk = self.desk();
         match &self.login {
             Login::Supplied(supplied) => {
-                let known = self.held().token.clone();
-                let value = known.as_ref().map(|token| Arc::clone(token.value()));
-                let value = supplied.token(&desk, value).await?;
-                let is_known = |token: &Arc<Token>| Arc::ptr_eq(token.value(), &value);
-                if let Some(token) = known.filter(is_known) {
-                    return Ok(token);
-                }
-                let token = Arc::new(Token::new(value, None));
+                let value = supplied.token(&desk).await?;
+                let which = Fingerprint::of(value.as_slice());
                 let mut held = self.held();
-                if !held.is_closed {
-                    held.renewal = Some(Renewal::of_supplied(self, &token));
-                    held.token = Some(Arc::clone(&token));
+                let is_known = held
+                    .supplied
+                    .as_ref()
+                    .is_some_and(|(then, _)| *then == which);
+                if !is_known && !held.is_closed {
+                    held.supplied = Some((which, Renewal::of_supplied(self, which)));
                 }
-                Ok(token)
+                Ok(Arc::new(Token::new(value, None)))
             }
             Login::Made(method) => {
                 // Whoever waited behind a login that has just ended finds its token here.

@@ -1,5 +1,6 @@
 //! Tokens that somebody else made: in a variable, a file, or where Vault's own command line leaves
-//! one. They are read anew for each fetch, renewed, and never revoked.
+//! one. They are read anew for each fetch and each renewal, so that none from a
+//! file rests in memory in between, and are never revoked.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -72,11 +73,10 @@ impl Supplied {
         }
     }
 
-    /// The token as it is now. One that is `known` already is given back instead of stored again.
+    /// The token as it is now.
     pub(in super::super) async fn token(
         &self,
         desk: &Desk<'_>,
-        known: Option<Arc<LockedBuffer>>,
     ) -> Result<Arc<LockedBuffer>, ProviderError> {
         let text = match self {
             Self::Environment(taken) => {
@@ -111,9 +111,6 @@ impl Supplied {
                 })?
             }
         };
-        if let Some(known) = known.filter(|known| known.as_slice() == text.as_bytes()) {
-            return Ok(known);
-        }
         let stored = desk.pool.store(text.as_bytes()).await;
         stored
             .map(Arc::new)

@@ -13,12 +13,11 @@ use std::{
 };
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use vaultrs::api::sys::requests::{UnwrapRequest, WrappingLookupRequest};
 use zeroize::Zeroizing;
 
 use super::{
-    super::{answer::failure, wire::Answer},
+    super::{answer::failure, life::Fingerprint, wire::Answer},
     Desk,
     desk::{Attempt, MAX_TOKEN_BYTES, absent},
 };
@@ -26,9 +25,6 @@ use crate::secrets::{
     memory::LockedBuffer,
     providers::{ProviderError, json_field},
 };
-
-/// Which wrapping token: the digest of a token is not the token.
-type Fingerprint = [u8; 32];
 
 /// The file, and what its token was good for.
 pub(super) struct Wrapped {
@@ -90,7 +86,7 @@ impl Wrapped {
                 _ => Err(absent(&self.path, "approle.wrapped_secret_id_file")),
             };
         };
-        let now: Fingerprint = Sha256::digest(wrapping.as_bytes()).into();
+        let now = Fingerprint::of(wrapping.as_bytes());
         let was_tried = match state {
             State::Unwrapped(then, kept) if *then == now => {
                 return text(kept.as_slice(), attempt);
