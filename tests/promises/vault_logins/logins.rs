@@ -1,13 +1,18 @@
 //! Each login, once, through the real binary; and what it leaves at the server.
 
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
 use serde_json::json;
 
 use super::{
-    Readable, check,
+    Readable, Store, check,
     proofs::{Cluster, Issuer, REVIEWER},
     setup, with_file,
 };
-use crate::support::{environment::unique, openbao::DevServer};
+use crate::support::{environment::unique, keyward::write_private, openbao::DevServer};
 
 /// The login works, and its token is revoked when the command ends.
 #[track_caller]
@@ -28,7 +33,7 @@ fn a_token_comes_from_a_file_a_helper_or_a_variable_and_is_not_revoked() {
 
     let helper = arrange("token_helper: {}");
     let home = helper.folder().join("home");
-    crate::support::keyward::write_private(&home.join(".vault-token"), &token);
+    write_private(&home.join(".vault-token"), &token);
     assert_eq!(check(&helper), Ok(()));
     let elsewhere = with_file(arrange("token_helper: { path: my }"), "my", &token);
     assert_eq!(check(&elsewhere), Ok(()));
@@ -155,4 +160,84 @@ fn a_login_happens_in_the_namespace_of_the_settings_or_of_the_variable() {
         &nowhere,
         &["login failed", "no such namespace", "`nowhere`"],
     );
+}
+
+/// Everything that any crate traces on this thread while it lives, at the finest level.
+#[derive(Clone, Default)]
+struct Trace(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Trace {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_proof_is_traced_at_any_level() {
+    let bao = DevServer::shared();
+    let secret = Readable::at(bao);
+    let (userpass, jwt, approle) = (
+        bao.fresh_auth("userpass"),
+        bao.fresh_auth("jwt"),
+        bao.fresh_auth("approle"),
+    );
+    let user = json!({ "password": "canary-password", "token_policies": [secret.policy] });
+    bao.put(&format!("auth/{userpass}/users/keyward"), &user);
+    let issuer = Issuer::new();
+    let keys = json!({ "jwt_validation_pubkeys": [issuer.public_key()] });
+    bao.put(&format!("auth/{jwt}/config"), &keys);
+    let role = json!({
+        "role_type": "jwt", "user_claim": "sub", "bound_subject": "canary-subject",
+        "token_policies": [secret.policy],
+    });
+    bao.put(&format!("auth/{jwt}/role/app"), &role);
+    let role = json!({ "token_policies": [secret.policy] });
+    bao.put(&format!("auth/{approle}/role/app"), &role);
+    let id = bao.get(&format!("auth/{approle}/role/app/role-id"))["data"]["role_id"].clone();
+    let wrapping = bao.wrapped(&format!("auth/{approle}/role/app/secret-id"), &json!({}));
+    let token = issuer.sign(&json!({}));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        write_private(&path, content);
+        path
+    };
+    let proofs = ["canary-password", &token, &wrapping];
+    let [password, jwt_file, w] = [0, 1, 2].map(|at| file(&at.to_string(), proofs[at]));
+    let trace = Trace::default();
+    let writer = trace.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    for auth in [
+        json!({ "userpass": { "username": "keyward", "password_file": password,
+                              "mount": userpass } }),
+        json!({ "jwt": { "role": "app", "token_file": jwt_file, "mount": jwt } }),
+        json!({ "approle": { "role_id": id, "wrapped_secret_id_file": w, "mount": approle } }),
+    ] {
+        let vault = json!({ "address": bao.address(), "auth": auth });
+        let store = Store::new(vault, &secret.path);
+        assert_eq!(store.fetch().await.as_deref(), Ok("canary-key"));
+        store.close().await;
+    }
+    drop(guard);
+    let said = String::from_utf8_lossy(&trace.0.lock().unwrap()).into_owned();
+    assert!(
+        said.contains("rustify"),
+        "the crates that are watched do trace"
+    );
+    for proof in proofs {
+        assert!(!said.contains(proof), "{proof} was traced");
+    }
+    let words = said.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
+    let mut tokens = words.filter(|word| word.starts_with("s.") && word.len() > 20);
+    assert_eq!(tokens.next(), None, "a token of OpenBao begins with `s.`");
 }
