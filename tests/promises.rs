@@ -42,4 +42,5 @@ mod promises {
     mod transports;
     mod upstream_tls;
     mod vault;
+    mod vault_logins;
 }

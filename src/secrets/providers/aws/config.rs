@@ -141,22 +141,14 @@ impl ProviderSettings for AwsSettings {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let proxy = variable("HTTPS_PROXY").or_else(|| variable("https_proxy"));
-        let bypass = variable("NO_PROXY").or_else(|| variable("no_proxy"));
         let ground = Ground {
             region: self.region.clone(),
             fips,
             dual_stack,
             allow_plaintext: self.allow_plaintext,
-            proxy: proxy.map(|url| Proxy {
-                url,
-                bypass: bypass.unwrap_or_default(),
-            }),
+            proxy: Proxy::of(cx.environment),
         };
-        let taken = TakenCredentials {
-            access_key_id: variable("AWS_ACCESS_KEY_ID"),
-            taken: Arc::clone(cx.taken),
-        };
+        let taken = TakenCredentials::of(cx);
         let keys = if taken.are_set() && role.is_none() {
             Keys::Taken(taken)
         } else {

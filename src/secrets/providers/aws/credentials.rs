@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 
 use crate::secrets::{
     memory::TakenEnvironment,
-    providers::{ErrorKind, ProviderError},
+    providers::{BuildContext, ErrorKind, ProviderError},
 };
 
 /// The variables that hold secrets; `AWS_ACCESS_KEY_ID` is a name.
@@ -23,6 +23,15 @@ pub(super) struct TakenCredentials {
 }
 
 impl TakenCredentials {
+    /// What start-up took.
+    pub(super) fn of(cx: BuildContext<'_>) -> Self {
+        let key_id = cx.environment.var("AWS_ACCESS_KEY_ID");
+        Self {
+            access_key_id: key_id.filter(|text| !text.is_empty()),
+            taken: Arc::clone(cx.taken),
+        }
+    }
+
     /// Whether the environment held credentials at all.
     pub(super) fn are_set(&self) -> bool {
         self.access_key_id.is_some() && self.taken.get(SECRET_VARIABLES[0]).is_some()

@@ -16,7 +16,10 @@ use aws_smithy_http_client::{
 };
 
 use super::guard::Guarded;
-use crate::secrets::providers::{ErrorKind, ProviderError};
+use crate::{
+    secrets::providers::{ErrorKind, ProviderError},
+    settings::Environment,
+};
 
 const CONNECT: Duration = Duration::from_secs(3);
 
@@ -28,6 +31,19 @@ const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 pub(super) struct Proxy {
     pub(super) url: String,
     pub(super) bypass: String,
+}
+
+impl Proxy {
+    /// As the standard variables say.
+    pub(super) fn of(environment: &dyn Environment) -> Option<Self> {
+        let variable = |name: &str| environment.var(name).filter(|text| !text.is_empty());
+        let url = variable("HTTPS_PROXY").or_else(|| variable("https_proxy"))?;
+        let bypass = variable("NO_PROXY").or_else(|| variable("no_proxy"));
+        Some(Self {
+            url,
+            bypass: bypass.unwrap_or_default(),
+        })
+    }
 }
 
 /// What all clients have in common.

@@ -15,11 +15,11 @@ use futures_util::future::BoxFuture;
 use super::{
     credentials::TakenCredentials,
     held::Find,
-    http::Ground,
+    http::{Ground, Proxy},
     login_failure::{of_role, of_search},
     role::Role,
 };
-use crate::secrets::providers::{ErrorKind, ProviderError, endpoint::Endpoint};
+use crate::secrets::providers::{BuildContext, ErrorKind, ProviderError, endpoint::Endpoint};
 
 /// How often the SDK may send one request of its search: these are small, and the metadata
 /// services drop some.
@@ -32,6 +32,34 @@ pub(super) struct Login {
     pub(super) role: Option<Role>,
     /// Where the role is assumed, if not at the region's STS.
     pub(super) sts: Option<Endpoint>,
+}
+
+/// The search for credentials alone, for a login elsewhere that is signed with them.
+#[cfg(feature = "vault")]
+pub(in crate::secrets::providers) struct Search(Login);
+
+#[cfg(feature = "vault")]
+impl Search {
+    /// Where the environment and the SDK look.
+    pub(in crate::secrets::providers) fn of(cx: BuildContext<'_>, region: Option<String>) -> Self {
+        Self(Login {
+            ground: Ground {
+                region,
+                fips: None,
+                dual_stack: None,
+                allow_plaintext: false,
+                proxy: Proxy::of(cx.environment),
+            },
+            taken: TakenCredentials::of(cx),
+            role: None,
+            sts: None,
+        })
+    }
+
+    /// Credentials for one request; nothing of them is kept.
+    pub(in crate::secrets::providers) async fn find(&self) -> Result<Credentials, ProviderError> {
+        self.0.log_in().await
+    }
 }
 
 impl Login {

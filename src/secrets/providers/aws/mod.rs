@@ -21,4 +21,6 @@ mod role;
 
 pub use config::AwsSettings;
 pub(crate) use http::http_client;
+#[cfg(feature = "vault")]
+pub(super) use login::Search;
 pub use role::AssumeRoleSettings;
