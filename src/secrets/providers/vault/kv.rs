@@ -13,7 +13,7 @@ use serde::{
 /// The version of a KV engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KvVersion {
-    /// Without versions; also any other engine that answers a read with an object.
+    /// Without versions; any other engine that answers a read with an object is asked like it.
     V1,
     /// With versions.
     V2,
