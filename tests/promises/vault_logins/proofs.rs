@@ -71,11 +71,11 @@ fn raw(der: &[u8]) -> Vec<u8> {
     raw
 }
 
-/// A Kubernetes cluster, as far as `TokenReview` goes: it knows the tokens it was told, and asks
-/// its caller for the reviewer's token.
 /// Tokens, and the service account of each.
 type Known = Arc<Mutex<Vec<(String, String)>>>;
 
+/// A Kubernetes cluster, as far as `TokenReview` goes: it knows the tokens it was told, and asks
+/// its caller for the reviewer's token.
 pub struct Cluster {
     server: HttpServer,
     known: Known,
