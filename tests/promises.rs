@@ -28,6 +28,7 @@ mod promises {
     mod leaks;
     mod limits;
     mod memory_proof;
+    mod outages;
     mod papers;
     mod progress;
     mod providers_live;
