@@ -20,6 +20,7 @@ mod promises {
     mod arrangement;
     mod aws;
     mod backends;
+    mod binding;
     mod bursts;
     mod calls;
     mod configuration;
