@@ -53,9 +53,22 @@ impl House {
         })
     }
 
-    fn flight(self: &Arc<Self>, generation: Generation) -> BoxFuture<'static, u8> {
+    fn flight(
+        self: &Arc<Self>,
+        generation: Generation,
+        refused: Option<u8>,
+    ) -> BoxFuture<'static, u8> {
         let house = Arc::clone(self);
         Box::pin(async move {
+            let refused = refused.map(mark);
+            let arrived = house
+                .cache
+                .lock()
+                .unwrap()
+                .arrived(&KEY, refused, Instant::now());
+            if let Some(value) = arrived {
+                return value;
+            }
             house.fetches.fetch_add(1, Ordering::SeqCst);
             yield_now().await;
             let value = u8::try_from(house.has.load(Ordering::SeqCst)).unwrap();
@@ -73,9 +86,11 @@ impl House {
         })
     }
 
-    async fn fetch(self: &Arc<Self>, generation: Generation) -> u8 {
+    async fn fetch(self: &Arc<Self>, generation: Generation, refused: Option<u8>) -> u8 {
+        // Between being told to fetch and beginning to, a turn may be lost.
+        yield_now().await;
         self.flights
-            .join(&generation, || self.flight(generation))
+            .join(&generation, || self.flight(generation, refused))
             .await
     }
 
@@ -84,7 +99,7 @@ impl House {
         let known = self.cache.lock().unwrap().look(&KEY, Instant::now());
         let value = match known {
             Known::Value { value, .. } => value,
-            Known::Nothing(generation) => self.fetch(generation).await,
+            Known::Nothing(generation) => self.fetch(generation, None).await,
             Known::Miss => panic!("the store has it"),
         };
         self.cache.lock().unwrap().lend(&KEY, mark(value));
@@ -97,7 +112,7 @@ impl House {
         match after {
             AfterRefusal::Newer(value) => value,
             AfterRefusal::Same => refused,
-            AfterRefusal::Nothing(generation) => self.fetch(generation).await,
+            AfterRefusal::Nothing(generation) => self.fetch(generation, Some(refused)).await,
         }
     }
 
