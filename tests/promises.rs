@@ -19,6 +19,7 @@ mod promises {
     mod abuse;
     mod arrangement;
     mod aws;
+    mod aws_logins;
     mod backends;
     mod binding;
     mod bursts;
@@ -26,10 +27,13 @@ mod promises {
     mod configuration;
     mod demo;
     mod destinations;
+    mod exec;
     mod http_token;
     mod leaks;
+    mod leases;
     mod limits;
     mod memory_proof;
+    mod operator;
     mod outages;
     mod papers;
     mod progress;
@@ -41,4 +45,5 @@ mod promises {
     mod transports;
     mod upstream_tls;
     mod vault;
+    mod vault_logins;
 }

@@ -130,6 +130,12 @@ pub struct Serve {
 pub enum Secrets {
     /// Fetch each secret, tell its provider, version, age and latency, and wipe it.
     Check(SecretsCheck),
+    /// List the secrets that the configuration uses: where each is looked for, how long it may be
+    /// kept, who may use it. Contacts nothing.
+    List(Json),
+    /// Ask the places of one secret as a call would, and tell what each answers and why the next
+    /// one is asked or not.
+    Explain(SecretsExplain),
 }
 
 /// Options of `secrets check`.
@@ -138,6 +144,23 @@ pub struct SecretsCheck {
     /// The names to check. Default: all that the configuration uses.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
+    /// The principal to put where a reference says `{principal.sub}` [default: operator].
+    #[arg(long, value_name = "NAME")]
+    pub principal: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `secrets explain`.
+#[derive(Debug, Args)]
+pub struct SecretsExplain {
+    /// The secret's name.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The principal to put where a reference says `{principal.sub}` [default: operator].
+    #[arg(long, value_name = "NAME")]
+    pub principal: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -23,6 +23,7 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
     let models = world.models.list();
     let locking = match &world.pool.report().locking {
         Locking::Locked => "locked",
+        Locking::Off => "not locked, as `memory.lock: off` says",
         Locking::Refused { .. } | Locking::NoMemory { .. } => "not locked",
     };
     let warning = world.pool.report().warning();

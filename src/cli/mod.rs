@@ -53,10 +53,15 @@ pub fn main() -> ExitCode {
             Ok(world) => check::check(&world, &protections, options.json),
             Err(error) => error.report(options.json),
         },
-        Command::Secrets(Secrets::Check(options)) => {
+        Command::Secrets(command) => {
+            let as_json = match &command {
+                Secrets::Check(options) => options.json,
+                Secrets::List(options) => options.json,
+                Secrets::Explain(options) => options.json,
+            };
             match World::load(&quiet(global), None, &protections) {
-                Ok(world) => run(secrets::check(world, &options.names, options.json)),
-                Err(error) => error.report(options.json),
+                Ok(world) => secrets::run(world, command),
+                Err(error) => error.report(as_json),
             }
         }
         Command::Demo(options) => run(demo::demo(options)),

@@ -104,6 +104,7 @@ async fn http(
         listener,
         settings,
         Arc::new(authenticator),
+        Arc::clone(&world.metrics),
         shutdown,
     )
     .await;

@@ -9,12 +9,12 @@ use crate::{
     guard::{Corridor, Policy},
     models::Models,
     secrets::{
-        Binding, Broker, Consumer, Unrecorded,
-        memory::{Pool, Protections, take_environment},
+        Binding, Broker, Consumer, SecretMetrics, SecretRecorder,
+        memory::{Lock, Pool, Protections, take_environment},
         providers,
     },
     settings::{Problem, ProcessEnvironment},
-    telemetry,
+    telemetry::{self, Metrics},
     tools::Registry,
 };
 
@@ -26,6 +26,7 @@ pub(super) struct World {
     pub(super) models: Arc<Models>,
     /// The bearer token of HTTP.
     pub(super) token: Option<Binding>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// Why there is no world.
@@ -52,7 +53,7 @@ impl World {
         };
         let config = config::load(global.config.as_deref(), &ProcessEnvironment, &overrides)
             .map_err(WorldError::Config)?;
-        let pool = Pool::reserve();
+        let pool = Pool::reserve_as(config.memory.lock);
         telemetry::init(config.log);
         for absent in &protections.absent {
             tracing::warn!(
@@ -60,6 +61,11 @@ impl World {
                 because = absent.because,
                 "absent"
             );
+        }
+        if config.memory.lock == Lock::Require && !pool.report().is_locked() {
+            let why = pool.report().warning().unwrap_or_default();
+            let problem = Problem::new("memory.lock", why, "or write `memory: { lock: prefer }`");
+            return Err(WorldError::Config(config.explain(vec![problem])));
         }
         if let Some(warning) = pool.report().warning() {
             tracing::warn!("{warning}");
@@ -76,15 +82,17 @@ impl World {
             .map_err(|error| WorldError::Internal(error.to_string()))?;
         let invalid =
             |config: &Config, problems: Vec<Problem>| WorldError::Config(config.explain(problems));
+        let metrics = Arc::new(Metrics::default());
+        let recorder: Arc<dyn SecretRecorder> = Arc::new(SecretMetrics::register(&metrics));
         let cx = providers::BuildContext {
             config_dir: config.dir.as_deref(),
             environment: &ProcessEnvironment,
             taken: &Arc::new(taken),
             pool: &pool,
+            recorder: &recorder,
         };
         let providers = providers::build(&chain, &secrets.mentions(), &secrets.providers, cx)
             .map_err(|problems| invalid(&config, problems))?;
-        let recorder = Arc::new(Unrecorded);
         let broker = Broker::new(secrets, providers, Arc::clone(&pool), recorder)
             .map_err(|problems| invalid(&config, problems))?;
         let broker = Arc::new(broker);
@@ -125,6 +133,7 @@ impl World {
             broker,
             models: Arc::new(models),
             token,
+            metrics,
         })
     }
 

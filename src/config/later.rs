@@ -4,7 +4,7 @@
 //! A line goes when its feature comes; a setting that the settings types know never gets here.
 
 /// Paths (`*` is any one step) that a later version will know.
-const KEYS: [&str; 33] = [
+const KEYS: [&str; 21] = [
     "policy",
     "redaction",
     "audit",
@@ -22,18 +22,6 @@ const KEYS: [&str; 33] = [
     "secrets.negative_ttl",
     "secrets.stale_if_error",
     "secrets.names.*.refresh",
-    "secrets.providers.vault.auth.token_helper",
-    "secrets.providers.vault.auth.kubernetes",
-    "secrets.providers.vault.auth.jwt",
-    "secrets.providers.vault.auth.oidc",
-    "secrets.providers.vault.auth.cert",
-    "secrets.providers.vault.auth.tls",
-    "secrets.providers.vault.auth.userpass",
-    "secrets.providers.vault.auth.aws",
-    "secrets.providers.vault.auth.aws_iam",
-    "secrets.providers.aws.assume_role",
-    "secrets.providers.aws.fips",
-    "secrets.providers.aws.dual_stack",
     "models.restrictions",
     "models.budgets",
     "models.catalogues",
@@ -41,34 +29,18 @@ const KEYS: [&str; 33] = [
 ];
 
 /// Choices of a setting that a later version will know.
-const CHOICES: [(&str, &[&str]); 2] = [
-    (
-        "models.providers.*.protocol",
-        &[
-            "openai-responses",
-            "anthropic",
-            "gemini",
-            "azure",
-            "bedrock",
-            "vertex",
-            "dial",
-        ],
-    ),
-    (
-        "secrets.providers.vault.auth",
-        &[
-            "token_helper",
-            "kubernetes",
-            "jwt",
-            "oidc",
-            "cert",
-            "tls",
-            "userpass",
-            "aws",
-            "aws_iam",
-        ],
-    ),
-];
+const CHOICES: [(&str, &[&str]); 1] = [(
+    "models.providers.*.protocol",
+    &[
+        "openai-responses",
+        "anthropic",
+        "gemini",
+        "azure",
+        "bedrock",
+        "vertex",
+        "dial",
+    ],
+)];
 
 /// What is said of each of them.
 pub(super) const HELP: &str =

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     models::{self, ModelsSettings},
-    secrets::SecretsSettings,
+    secrets::{SecretsSettings, memory::MemorySettings},
     server::ServerSettings,
     settings::{Environment, Problem},
     telemetry::LogSettings,
@@ -31,6 +31,8 @@ pub struct Config {
     pub server: ServerSettings,
     /// What is logged.
     pub log: LogSettings,
+    /// How the memory for keys is protected.
+    pub memory: MemorySettings,
     /// Where keys are.
     pub secrets: SecretsSettings,
     /// Which models there are.
@@ -57,6 +59,7 @@ impl fmt::Debug for Config {
 struct Document {
     server: ServerSettings,
     log: LogSettings,
+    memory: MemorySettings,
     secrets: SecretsSettings,
     models: ModelsSettings,
 }
@@ -122,6 +125,7 @@ pub fn parse(
     let mut config = Config {
         server: document.server,
         log: document.log,
+        memory: document.memory,
         secrets: document.secrets,
         models: document.models,
         path: path.map(Path::to_owned),

@@ -179,7 +179,7 @@ fn options(query: &str) -> Result<BTreeMap<String, String>, InvalidReference> {
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').ok_or(InvalidReference::BadOption)?;
         let fresh = options.insert(name.to_owned(), value.to_owned()).is_none();
-        if name.is_empty() || value.is_empty() || value.contains(['?', '#']) || !fresh {
+        if name.is_empty() || value.is_empty() || pair.contains(['?', '#']) || !fresh {
             return Err(InvalidReference::BadOption);
         }
     }
@@ -258,6 +258,8 @@ mod tests {
             ("env:A B", E::Whitespace),
             ("vault:a/b?version", E::BadOption),
             ("vault:a/b?v=1&v=2", E::BadOption),
+            ("vault:a/b#f?v#g=1", E::BadOption),
+            ("vault:a/b#f?v?w=1", E::BadOption),
             ("vault:a/b#", E::BadField),
             ("vault:a/b#x#y", E::BadField),
             ("vault:a/../b", E::WalkingPath),

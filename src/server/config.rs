@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::http::METRICS_PATH;
 use crate::{secrets::SecretName, settings::Problem};
 
 /// The section `server:`.
@@ -100,8 +101,8 @@ impl HttpSettings {
             refuse(
                 "path",
                 "this is not a path that MCP can be served at",
-                "write `/` and letters, digits, `-`, `_` or `.`, such as `/mcp`; `/healthz` is \
-                 taken",
+                "write `/` and letters, digits, `-`, `_` or `.`, such as `/mcp`; `/healthz` \
+                 and `/metrics` are taken",
             );
         }
         for (index, host) in self.allowed_hosts.iter().enumerate() {
@@ -123,7 +124,7 @@ fn is_plain_path(path: &str) -> bool {
         rest.split('/').all(|segment| {
             !segment.is_empty() && segment != "." && segment != ".." && segment.chars().all(plain)
         })
-    }) && path != "/healthz"
+    }) && !matches!(path, "/healthz" | METRICS_PATH)
 }
 
 fn is_host(host: &str) -> bool {
@@ -188,7 +189,9 @@ mod tests {
 
     #[test]
     fn a_path_that_walks_or_hides_the_health_check_is_refused() {
-        for path in ["", "mcp", "/", "/a//b", "/../x", "/a b", "/{x}", "/healthz"] {
+        for path in [
+            "", "mcp", "/", "/a//b", "/../x", "/a b", "/{x}", "/healthz", "/metrics",
+        ] {
             let http = HttpSettings {
                 path: path.into(),
                 ..with_token()

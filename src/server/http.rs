@@ -34,10 +34,13 @@ use super::{
     Handler, HttpSettings,
     authentication::{Authenticator, authenticate},
 };
+use crate::telemetry::{self, Metrics};
 
 /// Connections at the same time; more wait in the kernel's queue. Half of the usual limit of open
 /// files, so that the way to the upstreams stays free.
 const MAX_CONNECTIONS: usize = 512;
+/// Where metrics are, for whoever has the bearer token.
+pub(super) const METRICS_PATH: &str = "/metrics";
 /// The longest body, in bytes: as long as a line over stdio may be.
 const MAX_REQUEST_BYTES: usize = super::MAX_MESSAGE_BYTES;
 /// The longest head of a request, in bytes.
@@ -57,10 +60,12 @@ pub async fn serve_http(
     listener: TcpListener,
     settings: &HttpSettings,
     authenticator: Arc<dyn Authenticator>,
+    metrics: Arc<Metrics>,
     shutdown: CancellationToken,
 ) {
     let calls = CancellationToken::new();
-    let service = TowerToHyperService::new(router(handler, settings, authenticator, &calls));
+    let service =
+        TowerToHyperService::new(router(handler, settings, authenticator, metrics, &calls));
     let connections = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -127,6 +132,7 @@ fn router(
     handler: Handler,
     settings: &HttpSettings,
     authenticator: Arc<dyn Authenticator>,
+    metrics: Arc<Metrics>,
     calls: &CancellationToken,
 ) -> Router {
     let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
@@ -147,8 +153,16 @@ fn router(
     let door = Door { authenticator };
     Router::new()
         .route_service(&settings.path, mcp)
+        .route(METRICS_PATH, get(move || tell(metrics)))
         .layer(middleware::from_fn_with_state(door, enter))
         .route("/healthz", get(|| async { "ok\n" }))
+}
+
+async fn tell(metrics: Arc<Metrics>) -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, telemetry::MEDIA_TYPE)],
+        metrics.text(),
+    )
 }
 
 /// Authenticates a request, then reads its body, then lets it on.

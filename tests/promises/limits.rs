@@ -4,9 +4,45 @@ use serde_json::{Value, json};
 
 use super::arrangement::{KEY, key_in_env};
 use crate::support::{
-    keyward::LEGACY,
+    keyward::{LEGACY, Setup},
     upstream::{ANSWER, Dialect, FIXED_TEMPERATURE_MODEL, MODEL, Upstream},
 };
+
+#[test]
+fn memory_that_must_be_locked_and_cannot_be_stops_the_start() {
+    let limited = |lock: &str, arguments: &[&str]| {
+        // Root may lock whatever the limit says, unless it is without that capability.
+        let without: &[&str] = match nix::unistd::geteuid().is_root() {
+            true => &[
+                "setpriv",
+                "--inh-caps=-ipc_lock",
+                "--bounding-set=-ipc_lock",
+            ],
+            false => &[],
+        };
+        Setup::with_config(&format!("memory: {{ lock: {lock} }}\n"))
+            .through([without, &["prlimit", "--memlock=4096:4096"]].concat())
+            .run(arguments)
+    };
+    for command in [&["serve"][..], &["check"], &["secrets", "check"]] {
+        let refused = limited("require", command);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        for said in ["lock: prefer", "64 KiB", "memlock"] {
+            assert!(refused.stderr.contains(said), "{refused:?}");
+        }
+    }
+    let warned = limited("prefer", &["check"]);
+    assert!(
+        warned.status.success() && warned.stdout.contains("memlock"),
+        "{warned:?}"
+    );
+    let off = limited("off", &["check"]);
+    assert!(
+        off.status.success() && !off.stdout.contains("memlock"),
+        "{off:?}"
+    );
+    assert!(off.stdout.contains("memory.lock: off"), "{off:?}");
+}
 
 #[test]
 fn a_hundred_calls_at_once_are_answered_however_little_memory_may_be_locked() {

@@ -5,6 +5,7 @@
 //! they find what another program leaves behind in `tests/control`. `docs/memory.md` explains the
 //! numbers. No target here may be loosened without a decision record.
 
+mod aws_credentials;
 mod changes;
 mod failures;
 mod holding;

@@ -6,7 +6,11 @@
 #![cfg(all(feature = "vault", feature = "aws"))]
 
 mod aws;
+mod aws_batch;
 mod vault;
+mod vault_engines;
+mod vault_lease_faults;
+mod vault_leases;
 mod vault_outages;
 
 use std::{
@@ -96,6 +100,7 @@ impl Store {
             environment: &environment,
             taken: &Arc::new(TakenEnvironment::from_values(&pool, taken.iter().copied())),
             pool: &pool,
+            recorder: &keyward::secrets::Unrecorded::shared(),
         };
         let provider = build(&[], &BTreeMap::new(), &settings, cx)?.remove(0);
         let provider = Arc::new(Protected::new(provider, None));

@@ -6,6 +6,9 @@
 //! knows what is promised; nothing listens beyond loopback; nothing outlives the test process.
 
 pub mod arrivals;
+pub mod aws_front;
+pub mod aws_metadata;
+pub mod connect_recorder;
 pub mod crowd;
 pub mod environment;
 pub mod full_pipe;
@@ -16,6 +19,7 @@ pub mod moto;
 pub mod openbao;
 pub mod openbao_api;
 pub mod pausing_proxy;
+pub mod postgres;
 pub mod process;
 pub mod python;
 pub mod runtime;

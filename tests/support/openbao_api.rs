@@ -263,6 +263,65 @@ impl Bao {
         tokens
     }
 
+    /// Enables an auth method under a name no other test has; gives the mount.
+    pub fn fresh_auth(&self, kind: &str) -> String {
+        let mount = unique(kind);
+        self.put(&format!("sys/auth/{mount}"), &json!({ "type": kind }));
+        mount
+    }
+
+    /// Makes a policy that may read one KV v2 secret at `secret/`; gives its name.
+    pub fn policy_to_read(&self, path: &str) -> String {
+        let name = unique("policy");
+        let rules = format!("path \"secret/data/{path}\" {{ capabilities = [\"read\"] }}");
+        self.put_policy(&name, &rules);
+        name
+    }
+
+    /// The answer to a request, wrapped; gives the wrapping token.
+    #[track_caller]
+    pub fn wrapped(&self, path: &str, body: &Value) -> String {
+        let url = format!("{}/v1/{path}", self.address);
+        let mut request = Request::new("PUT", url)
+            .trusting(self.authority.as_deref())
+            .header("X-Vault-Token", &self.token)
+            .header("X-Vault-Wrap-TTL", "10m");
+        if let Some(namespace) = &self.namespace {
+            request = request.header("X-Vault-Namespace", namespace);
+        }
+        let answer = request.json(body).send().expect("the server answers");
+        let wrapped = answer.expect_success(path);
+        let token = wrapped["wrap_info"]["token"].as_str();
+        token.expect("the answer is wrapped").to_owned()
+    }
+
+    /// Makes a token; gives the token and its accessor. `settings` are those of
+    /// `auth/token/create`.
+    pub fn make_token(&self, settings: &Value) -> (String, String) {
+        let made = self.put("auth/token/create", settings);
+        let text = |key: &str| made["auth"][key].as_str().unwrap().to_owned();
+        (text("client_token"), text("accessor"))
+    }
+
+    /// What the server knows of the token behind an accessor; `None` if it is no more.
+    pub fn look_up_accessor(&self, accessor: &str) -> Option<Value> {
+        let asked = json!({ "accessor": accessor });
+        let found = self.ask("PUT", "auth/token/lookup-accessor", Some(&asked));
+        let found = found.expect("the server answers");
+        (found.status == 200).then(|| found.body["data"].clone())
+    }
+
+    /// Accessors of the living tokens of logins at an auth mount.
+    pub fn tokens_at(&self, mount: &str) -> Vec<String> {
+        let begin = format!("auth/{mount}/login");
+        let mut tokens = self.token_accessors();
+        tokens.retain(|accessor| {
+            let found = self.look_up_accessor(accessor);
+            found.is_some_and(|data| data["path"].as_str().unwrap().starts_with(&begin))
+        });
+        tokens
+    }
+
     /// Leases below a prefix such as `auth/approle/login`.
     pub fn leases(&self, prefix: &str) -> Vec<String> {
         self.list(&format!("sys/leases/lookup/{prefix}"))

@@ -14,6 +14,7 @@ fn the_shipped_file_is_valid_and_says_the_defaults() {
     assert_eq!(shipped.server, empty.server);
     assert_eq!(shipped.log, empty.log);
     assert_eq!(shipped.models, empty.models);
+    assert_eq!(shipped.memory, empty.memory);
     assert_eq!(shipped.secrets.chain(), empty.secrets.chain());
 }
 

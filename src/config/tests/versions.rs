@@ -85,14 +85,6 @@ fn settings_and_choices_of_a_later_version_are_refused_by_name() {
             "`openai-responses` is",
         ),
         (
-            "secrets: { providers: { vault: { auth: { kubernetes: { role: r } } } } }",
-            "`kubernetes` is not in this version",
-        ),
-        (
-            "secrets: { providers: { vault: { auth: jwt } } }",
-            "`jwt` is not in this version",
-        ),
-        (
             "server: { http: { token_secret: t, tls: {} } }",
             "`tls` is not in this version",
         ),

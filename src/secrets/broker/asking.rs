@@ -7,6 +7,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use reqwest::Url;
+use tracing::Instrument;
 
 use super::{Broker, Outcome};
 use crate::{
@@ -196,7 +197,14 @@ impl Broker {
                 }
             }
             let walk = Walk::default();
-            let resolved = chain::resolve(&key.name, &steps, &asker, &broker.pool, walk).await;
+            let span = tracing::debug_span!(
+                "secret_fetch",
+                secret = %key.name,
+                request_id = asker.request_id
+            );
+            let resolved = chain::resolve(&key.name, &steps, &asker, &broker.pool, walk)
+                .instrument(span)
+                .await;
             let outcome = resolved.map(|(provider, found)| {
                 let name = key.name.clone();
                 Arc::new(Secret::new(name, provider, found, &broker.marker))

@@ -27,7 +27,8 @@ pub struct Absent {
     pub because: String,
 }
 
-/// Forbids core dumps and, where the system can, reading this process's memory from outside.
+/// Forbids core dumps and, where the system can, reading this process's memory from outside and
+/// handing on the files that are open.
 ///
 /// Call it first. What was opened before (by whoever started the process) stays open.
 pub fn harden() -> Protections {
@@ -40,6 +41,10 @@ pub fn harden() -> Protections {
         "the process leaves no core dump",
         setrlimit(Resource::RLIMIT_CORE, 0, 0)
             .map_err(|errno| format!("RLIMIT_CORE: {}", errno.desc())),
+    );
+    protections.note(
+        "programs that it starts get none of the files it was started with",
+        platform::withhold_files(),
     );
     protections
 }

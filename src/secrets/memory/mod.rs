@@ -7,6 +7,7 @@
 //!
 //! This room knows no secret's name and no store. What only Linux can do sits in `platform`.
 
+mod config;
 mod environment;
 mod harden;
 mod platform;
@@ -14,6 +15,7 @@ mod pool;
 pub mod scanner;
 mod slots;
 
+pub use config::{Lock, MemorySettings};
 pub use environment::{Taken, TakenEnvironment, ThreadsRunning, take_environment};
 pub use harden::{Absent, Protections, harden};
 pub use pool::report::{Locking, PoolReport};

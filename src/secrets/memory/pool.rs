@@ -27,7 +27,7 @@ use tokio::{
 use zeroize::Zeroize;
 
 use self::{mapping::Mapping, report::PoolReport};
-use super::slots::Slots;
+use super::{Lock, slots::Slots};
 
 /// How many pages are reserved.
 pub(in crate::secrets::memory) const PAGES: usize = 16;
@@ -74,13 +74,20 @@ impl Pool {
     /// Reserves the pool's pages. Never fails: see [`Pool::report`] for what could not be had.
     #[must_use]
     pub fn reserve() -> Arc<Self> {
-        Self::reserve_with(LONGEST_WAIT)
+        Self::reserve_with(Lock::default(), LONGEST_WAIT)
+    }
+
+    /// As [`Pool::reserve`], locked as `lock` says. Whether it could be is told by
+    /// [`Pool::report`], for `Require` too.
+    #[must_use]
+    pub fn reserve_as(lock: Lock) -> Arc<Self> {
+        Self::reserve_with(lock, LONGEST_WAIT)
     }
 
     /// As [`Pool::reserve`], with another limit to the wait for room.
     #[must_use]
-    pub fn reserve_with(longest_wait: Duration) -> Arc<Self> {
-        let (mapping, report) = match Mapping::reserve(PAGES) {
+    pub fn reserve_with(lock: Lock, longest_wait: Duration) -> Arc<Self> {
+        let (mapping, report) = match Mapping::reserve(PAGES, lock != Lock::Off) {
             Ok(mapping) => {
                 let report = PoolReport::of(&mapping);
                 (Some(mapping), report)

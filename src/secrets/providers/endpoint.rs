@@ -64,12 +64,6 @@ impl Endpoint {
     pub(super) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
-
-    /// Whether it is on this machine: never through a proxy.
-    #[cfg(feature = "aws")]
-    pub(super) fn is_loopback(&self) -> bool {
-        is_loopback(&self.url)
-    }
 }
 
 /// What went wrong in a TLS handshake, if an error's causes hold such a thing. The words are ours;

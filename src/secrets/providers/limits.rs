@@ -20,7 +20,7 @@ pub struct Limits {
     pub breaker: Option<BreakerSettings>,
 }
 
-#[cfg(any(feature = "vault", feature = "aws"))]
+#[cfg(any(feature = "vault", feature = "aws", feature = "exec"))]
 impl Limits {
     /// What is wrong with limits that come from the settings `timeout`, `retries` and `breaker` of
     /// `provider`.

@@ -9,6 +9,8 @@
 pub mod aws;
 #[cfg(feature = "env")]
 pub mod env;
+#[cfg(feature = "exec")]
+pub mod exec;
 #[cfg(feature = "file")]
 pub mod file;
 #[cfg(feature = "vault")]
@@ -17,16 +19,16 @@ pub mod vault;
 #[cfg(any(feature = "vault", feature = "aws"))]
 mod endpoint;
 mod error;
-#[cfg(any(feature = "file", feature = "vault", feature = "aws"))]
+#[cfg(any(feature = "file", feature = "vault", feature = "aws", feature = "exec"))]
 mod json_field;
 mod limits;
 mod provider;
 mod registry;
 #[cfg(any(feature = "file", feature = "vault"))]
 mod secret_file;
-#[cfg(any(feature = "file", feature = "vault", feature = "aws"))]
+#[cfg(any(feature = "file", feature = "vault", feature = "aws", feature = "exec"))]
 mod template;
-#[cfg(any(feature = "file", feature = "vault", feature = "aws"))]
+#[cfg(any(feature = "file", feature = "vault", feature = "aws", feature = "exec"))]
 mod value;
 mod well_known;
 

@@ -5,7 +5,7 @@
 use super::{ErrorKind, MAX_VALUE_BYTES, ProviderError};
 
 /// Removes one `\n` or `\r\n` from the end: what editors and `echo` put behind a key in a file.
-#[cfg(any(feature = "file", feature = "vault"))]
+#[cfg(any(feature = "file", feature = "vault", feature = "exec"))]
 pub(super) fn without_line_end(value: &[u8]) -> &[u8] {
     match value {
         [rest @ .., b'\r', b'\n'] | [rest @ .., b'\n'] => rest,
@@ -44,7 +44,7 @@ pub(super) fn check(value: &[u8], place: &str) -> Result<(), ProviderError> {
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`].
-#[cfg(any(feature = "file", feature = "aws"))]
+#[cfg(any(feature = "file", feature = "aws", feature = "exec"))]
 pub(super) fn check_not_an_object(value: &[u8], place: &str) -> Result<(), ProviderError> {
     let is_object = value.trim_ascii_start().starts_with(b"{")
         && serde_json::from_slice::<serde::de::IgnoredAny>(value).is_ok();
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg(any(feature = "file", feature = "vault"))]
+    #[cfg(any(feature = "file", feature = "vault", feature = "exec"))]
     fn exactly_one_line_end_is_removed() {
         for (raw, stripped) in [
             ("k\n", "k"),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(any(feature = "file", feature = "aws"))]
+    #[cfg(any(feature = "file", feature = "aws", feature = "exec"))]
     fn a_whole_json_object_is_not_taken_for_a_key() {
         assert!(check_not_an_object(br#" {"a": "b"}"#, "the value").is_err());
         assert!(check_not_an_object(b"{not json", "the value").is_ok());

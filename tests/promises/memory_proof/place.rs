@@ -30,15 +30,18 @@ pub enum Place {
     /// The same by a token in a file.
     VaultToken,
     Aws,
+    /// A command that prints it.
+    Exec,
 }
 
 impl Place {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Env,
         Self::File,
         Self::VaultAppRole,
         Self::VaultToken,
         Self::Aws,
+        Self::Exec,
     ];
 
     pub fn name(self) -> &'static str {
@@ -48,6 +51,7 @@ impl Place {
             Self::VaultAppRole => "vault, AppRole",
             Self::VaultToken => "vault, token file",
             Self::Aws => "aws",
+            Self::Exec => "exec",
         }
     }
 
@@ -148,6 +152,16 @@ pub fn arrange(place: Place, way: Way, more: &str) -> Arranged {
             whole(setup, key, vec![token], upstream)
         }
         Place::Aws => arrange_aws(Moto::shared().address(), key, upstream, more),
+        Place::Exec => {
+            let setup = Setup::with_config("");
+            let file = setup.folder().join("key");
+            write_private(&file, &format!("{}\n", *key));
+            let exec =
+                format!("    exec: {{ commands: {{ cat: {{ argv: [/bin/cat, {file:?}] }} }} }}\n");
+            let settings = settings(&exec, "exec:cat", &upstream, more);
+            write_private(setup.config_file(), &settings);
+            whole(setup, key, Vec::new(), upstream)
+        }
     }
 }
 

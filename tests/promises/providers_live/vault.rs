@@ -29,7 +29,7 @@ fn with_role(address: &str, role: &AppRole, folder: &Path) -> Value {
 }
 
 /// A store that sees all of the shared server.
-fn root(more: Value) -> Store {
+pub(super) fn root(more: Value) -> Store {
     let bao = DevServer::shared();
     let folder = tempfile::tempdir().unwrap().keep();
     Store::new(with_token(bao.address(), bao.token(), &folder, more))
@@ -215,11 +215,8 @@ async fn nothing_on_a_mount_that_is_another_than_it_was_is_no_miss() {
 
     remake(2);
     bao.put_kv2(&mount, "ai", &json!({ "api_key": "canary-new" }));
-    auto.fetch(&there)
-        .await
-        .fails_with(ErrorKind::Misconfigured, "KV version 2");
     let relearnt = auto.fetch(&there).await;
-    assert_eq!(relearnt.value(), "canary-new", "and learnt by the failure");
+    assert_eq!(relearnt.value(), "canary-new", "and the other way round");
     store(json!(1))
         .fetch(&format!("vault:{mount}/data/never#api_key"))
         .await

@@ -1,5 +1,8 @@
 //! Linux: everything Keyward asks for is there.
-#![expect(unsafe_code, reason = "calls that act on a range of memory by address")]
+#![expect(
+    unsafe_code,
+    reason = "calls that act on memory by address, and a bare one"
+)]
 
 use nix::{
     libc,
@@ -16,6 +19,25 @@ use super::{EnvironmentBlock, Pages};
 /// processes, from now on.
 pub(in crate::secrets::memory) fn refuse_inspection() -> Result<(), String> {
     prctl::set_dumpable(false).map_err(|errno| format!("PR_SET_DUMPABLE: {}", errno.desc()))
+}
+
+/// Keeps the files that this process was started with from the programs that it starts: what is
+/// opened later is kept anyway.
+pub(in crate::secrets::memory) fn withhold_files() -> Result<(), String> {
+    const FIRST: libc::c_uint = 3;
+    // SAFETY: it marks descriptors and closes none, so that whoever uses one goes on using it.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            FIRST,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    // Linux 5.11 and later.
+    nix::errno::Errno::result(done)
+        .map(drop)
+        .map_err(|errno| format!("close_range: {}", errno.desc()))
 }
 
 /// Keeps `pages` out of core dumps and out of forked children.

@@ -11,6 +11,11 @@ pub(in crate::secrets::memory) fn refuse_inspection() -> Result<(), String> {
 }
 
 /// Cannot be done portably: says so.
+pub(in crate::secrets::memory) fn withhold_files() -> Result<(), String> {
+    Err("only Linux can mark all open files at once".to_owned())
+}
+
+/// Cannot be done portably: says so.
 pub(in crate::secrets::memory) fn keep_private(_pages: Pages) -> Result<(), String> {
     Err("only Linux can leave single pages out of core dumps".to_owned())
 }

@@ -20,8 +20,8 @@ pub(super) struct Mapping {
     whole: Pages,
     inner: Pages,
     pub(super) page_bytes: usize,
-    /// Whether the pages are locked into memory.
-    pub(super) locked: Result<(), Errno>,
+    /// Whether the pages are locked into memory; `None` if that was not wanted.
+    pub(super) locked: Option<Result<(), Errno>>,
     /// Whether they stay out of core dumps and forked children.
     pub(super) private: Result<(), String>,
 }
@@ -33,8 +33,8 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps `pages` usable pages.
-    pub(super) fn reserve(pages: usize) -> Result<Self, String> {
+    /// Maps `pages` usable pages, and locks them if `wants_lock`.
+    pub(super) fn reserve(pages: usize, wants_lock: bool) -> Result<Self, String> {
         let page_bytes = sysconf(SysconfVar::PAGE_SIZE)
             .ok()
             .flatten()
@@ -63,7 +63,7 @@ impl Mapping {
                 return Err(format!("mprotect: {}", errno.desc()));
             }
             let private = platform::keep_private(inner);
-            let locked = mman::mlock(inner.start, inner.bytes.get());
+            let locked = wants_lock.then(|| mman::mlock(inner.start, inner.bytes.get()));
             Ok(Self {
                 whole,
                 inner,

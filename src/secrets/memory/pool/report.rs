@@ -22,6 +22,8 @@ pub struct PoolReport {
 pub enum Locking {
     /// It cannot.
     Locked,
+    /// It can: `memory.lock: off`.
+    Off,
     /// It can: the system refused to lock it.
     Refused {
         /// How many bytes this process may lock, if limited.
@@ -39,8 +41,9 @@ pub enum Locking {
 impl PoolReport {
     pub(super) fn of(mapping: &Mapping) -> Self {
         let locking = match mapping.locked {
-            Ok(()) => Locking::Locked,
-            Err(errno) => Locking::Refused {
+            None => Locking::Off,
+            Some(Ok(())) => Locking::Locked,
+            Some(Err(errno)) => Locking::Refused {
                 limit: platform::lock_limit(),
                 because: errno.desc().to_owned(),
             },
@@ -73,7 +76,7 @@ impl PoolReport {
     pub fn warning(&self) -> Option<String> {
         let needed = self.bytes.div_ceil(1024);
         match &self.locking {
-            Locking::Locked => None,
+            Locking::Locked | Locking::Off => None,
             Locking::Refused { limit, because } => {
                 let limit = limit.map_or_else(
                     || "no limit is set".to_owned(),

@@ -60,7 +60,7 @@ fn sixteen_pages_hold_a_thousand_small_keys() {
 
 #[tokio::test]
 async fn a_full_pool_fails_after_its_longest_wait_with_advice() {
-    let pool = Pool::reserve_with(Duration::from_millis(50));
+    let pool = Pool::reserve_with(Lock::Prefer, Duration::from_millis(50));
     let _held = fill(&pool);
     let before = Instant::now();
     let error = pool.store(b"late").await.unwrap_err();
@@ -70,7 +70,7 @@ async fn a_full_pool_fails_after_its_longest_wait_with_advice() {
 
 #[tokio::test]
 async fn a_value_larger_than_the_pool_fails_without_waiting() {
-    let pool = Pool::reserve_with(Duration::MAX);
+    let pool = Pool::reserve_with(Lock::Prefer, Duration::MAX);
     assert_eq!(
         pool.store(&vec![0; pool.report().bytes + 1])
             .await

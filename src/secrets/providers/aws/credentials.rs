@@ -1,18 +1,16 @@
 //! AWS credentials from variables that start-up took out of the environment.
 //!
-//! The SDK looks for them in the environment and would find them gone. It asks this provider
-//! first; its own identity cache is off while it does, so that it holds a copy for one request and
-//! not for the life of the process.
+//! The SDK looks for them in the environment and would find them gone. They are asked first, as the
+//! SDK would do; a request takes a copy that ends with it.
 
 use std::{fmt, sync::Arc};
 
-use aws_credential_types::{
-    Credentials,
-    provider::{self, ProvideCredentials, error::CredentialsError, future},
-};
-use zeroize::Zeroizing;
+use aws_credential_types::Credentials;
 
-use crate::secrets::memory::TakenEnvironment;
+use crate::secrets::{
+    memory::TakenEnvironment,
+    providers::{BuildContext, ErrorKind, ProviderError},
+};
 
 /// The variables that hold secrets; `AWS_ACCESS_KEY_ID` is a name.
 const SECRET_VARIABLES: [&str; 2] = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
@@ -25,48 +23,54 @@ pub(super) struct TakenCredentials {
 }
 
 impl TakenCredentials {
+    /// What start-up took.
+    pub(super) fn of(cx: BuildContext<'_>) -> Self {
+        let key_id = cx.environment.var("AWS_ACCESS_KEY_ID");
+        Self {
+            access_key_id: key_id.filter(|text| !text.is_empty()),
+            taken: Arc::clone(cx.taken),
+        }
+    }
+
     /// Whether the environment held credentials at all.
     pub(super) fn are_set(&self) -> bool {
         self.access_key_id.is_some() && self.taken.get(SECRET_VARIABLES[0]).is_some()
     }
 
-    fn credentials(&self) -> provider::Result {
-        let not_set = || CredentialsError::not_loaded("not set when Keyward started");
-        let text = |name: &str| -> Option<Result<Zeroizing<String>, CredentialsError>> {
-            let value = self.taken.get(name)?;
-            // Our own error in place of the UTF-8 one, which holds the bytes.
-            let text = std::str::from_utf8(value.as_slice()).map(str::to_owned);
-            Some(
-                text.map(Zeroizing::new)
-                    .map_err(|_| CredentialsError::not_loaded("not text")),
-            )
+    /// A copy for one request; `None` if the environment held none.
+    pub(super) fn credentials(&self) -> Result<Option<Credentials>, ProviderError> {
+        let text = |name: &str| -> Result<Option<String>, ProviderError> {
+            let Some(value) = self.taken.get(name) else {
+                return Ok(None);
+            };
+            // The UTF-8 error goes unseen, as it holds the bytes.
+            let text = std::str::from_utf8(value.as_slice()).map_err(|_| {
+                ProviderError::new(ErrorKind::LoginFailed, format!("{name} is not text"))
+            })?;
+            Ok(Some(text.to_owned()))
         };
-        let key_id = self.access_key_id.clone().ok_or_else(not_set)?;
-        let secret = text(SECRET_VARIABLES[0]).ok_or_else(not_set)??;
-        let token = text(SECRET_VARIABLES[1]).transpose()?;
-        // `Credentials` wipes the secret and keeps the session token as a plain string.
-        Ok(Credentials::new(
-            key_id,
-            secret.as_str(),
-            token.map(|token| token.as_str().to_owned()),
+        let Some(key_id) = &self.access_key_id else {
+            return Ok(None);
+        };
+        // Moved into `Credentials`, which wipes both.
+        let Some(secret) = text(SECRET_VARIABLES[0])? else {
+            return Ok(None);
+        };
+        let token = text(SECRET_VARIABLES[1])?;
+        let source = "environment at start";
+        Ok(Some(Credentials::new(
+            key_id.clone(),
+            secret,
+            token,
             None,
-            "environment at start",
-        ))
+            source,
+        )))
     }
 }
 
 impl fmt::Debug for TakenCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TakenCredentials").finish_non_exhaustive()
-    }
-}
-
-impl ProvideCredentials for TakenCredentials {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::ready(self.credentials())
     }
 }
 
@@ -92,7 +96,7 @@ mod tests {
             ("AWS_SESSION_TOKEN", Some("canary-2")),
         ];
         let full = taken(Some("id"), &both);
-        let credentials = full.credentials().unwrap();
+        let credentials = full.credentials().unwrap().unwrap();
         assert_eq!(credentials.secret_access_key(), "canary");
         assert_eq!(credentials.session_token(), Some("canary-2"));
         assert!(full.are_set());
@@ -100,10 +104,7 @@ mod tests {
 
         for partial in [taken(None, &both), taken(Some("id"), &[])] {
             assert!(!partial.are_set());
-            assert!(matches!(
-                partial.credentials(),
-                Err(CredentialsError::CredentialsNotLoaded(_))
-            ));
+            assert!(partial.credentials().unwrap().is_none());
         }
     }
 }

@@ -27,6 +27,12 @@ use crate::outbound::is_loopback;
 /// The longest answer that is read: a secret has at most 64 KiB, and JSON may double it.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
+/// The same for many secrets at once: a request asks for at most twenty.
+const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// The value of `x-amz-target` that asks for many.
+const BATCH: &str = "secretsmanager.BatchGetSecretValue";
+
 /// Where AWS's own metadata services are: instances, containers, EKS. They speak plain HTTP, on a
 /// link that ends at the host.
 const METADATA: [&str; 5] = [
@@ -110,8 +116,12 @@ impl HttpConnector for Guarded<SharedHttpConnector> {
             let refused = ConnectorError::user(Refusal::Plaintext.into());
             return HttpConnectorFuture::ready(Err(refused));
         }
+        let most = match request.headers().get("x-amz-target") {
+            Some(BATCH) => MAX_BATCH_BYTES,
+            _ => MAX_ANSWER_BYTES,
+        };
         let answered = self.inner.call(request);
-        HttpConnectorFuture::new(async move { Ok(answered.await?.map(bounded)) })
+        HttpConnectorFuture::new(async move { Ok(answered.await?.map(|body| bounded(body, most))) })
     }
 }
 
@@ -125,8 +135,8 @@ fn keeps_secrets(uri: &str) -> bool {
 }
 
 /// Ends a body that is too long where it is too long: its announced length is only a promise.
-fn bounded(body: SdkBody) -> SdkBody {
-    let limited = Limited::new(body, MAX_ANSWER_BYTES).map_err(|error| -> BoxError {
+fn bounded(body: SdkBody, most: usize) -> SdkBody {
+    let limited = Limited::new(body, most).map_err(|error| -> BoxError {
         if error.is::<LengthLimitError>() {
             Refusal::TooLong.into()
         } else {
@@ -171,7 +181,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_ends_where_it_is_too_long() {
-        let whole = |length| bounded(SdkBody::from(vec![b'x'; length])).collect();
+        let whole = |length| bounded(SdkBody::from(vec![b'x'; length]), MAX_ANSWER_BYTES).collect();
         let most = whole(MAX_ANSWER_BYTES).await.unwrap().to_bytes();
         assert_eq!(most.len(), MAX_ANSWER_BYTES);
         let error = whole(MAX_ANSWER_BYTES + 1).await.unwrap_err();

@@ -1,125 +1,161 @@
-//! The provider itself: one fetch, within one deadline.
+//! The provider itself: one fetch, with credentials that may have to be found first.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
+use std::{sync::Arc, time::Duration};
+
+use aws_sdk_secretsmanager::{
+    Client,
+    config::{Builder, Credentials, IdentityCache, Region},
 };
-
-use aws_sdk_secretsmanager::config::{Builder, Region};
 use futures_util::future::BoxFuture;
-use zeroize::Zeroizing;
 
 use super::{
+    answer::Answer,
+    batch,
     client::LazyClient,
+    credentials::TakenCredentials,
     failure::classify,
+    held::{Held, Origin},
     place::{Place, validate},
 };
 use crate::secrets::{
     Reference, SecretName,
     providers::{
-        ErrorKind, Fetch, Found, Lookup, OnError, Presence, ProviderError, SecretProvider,
-        json_field::{self, NoText, Text},
-        template::Template,
-        value,
+        BreakerSettings, ErrorKind, Fetch, Limits, Lookup, OnError, Presence, ProviderError,
+        SecretProvider, template::Template,
     },
 };
 
 /// Keys in AWS Secrets Manager.
 pub(super) struct AwsProvider {
     pub(super) client: LazyClient,
+    pub(super) keys: Keys,
     pub(super) lookup: Option<Template>,
     pub(super) timeout: Duration,
+    pub(super) retries: u32,
+    pub(super) breaker: BreakerSettings,
     pub(super) on_error: OnError,
 }
 
-impl AwsProvider {
-    async fn look_up(&self, fetch: Fetch<'_>) -> Result<Lookup, ProviderError> {
-        let place = Place::of(fetch.reference)
-            .map_err(|detail| ProviderError::new(ErrorKind::Misconfigured, detail))?;
-        let about = format!(
-            "{}, secret `{}`",
-            self.client.address(place.region),
-            place.secret_id
-        );
-        let request = self
-            .client
-            .get()
-            .await?
-            .get_secret_value()
-            .secret_id(place.secret_id)
-            .set_version_stage(place.stage.map(str::to_owned))
-            .set_version_id(place.version_id.map(str::to_owned))
-            .customize();
-        let request = match place.region {
-            Some(region) => {
-                request.config_override(Builder::new().region(Region::new(region.to_owned())))
-            }
-            None => request,
-        };
-        let mut output = match request.send().await {
-            Ok(output) => output,
-            Err(error) => return classify(&error, &about).map(|()| Lookup::Miss),
-        };
-        // The SDK's own copy ends here: it is moved out and wiped with this function.
-        let Some(whole) = output.secret_string.take().map(Zeroizing::new) else {
-            drop(
-                output
-                    .secret_binary
-                    .take()
-                    .map(|blob| Zeroizing::new(blob.into_inner())),
-            );
-            return Err(ProviderError::new(
-                ErrorKind::Malformed,
-                format!("{about}: the secret is binary; store the key as a string"),
-            ));
-        };
-        let text = pick(&whole, &place, &about)?;
-        let stored = fetch.pool.store(text.as_bytes()).await;
-        let stored =
-            stored.map_err(|full| ProviderError::new(ErrorKind::PoolFull, full.to_string()))?;
-        Ok(Lookup::Found(Found {
-            value: Arc::new(stored),
-            version: output.version_id.filter(|id| is_version_id(id)),
-            created_at: output
-                .created_date
-                .and_then(|date| SystemTime::try_from(date).ok()),
-            expires_at: None,
-        }))
+/// Where the credentials for a request come from. Both rest in the pool.
+pub(super) enum Keys {
+    /// The environment had them at start, and they are used as they are.
+    Taken(TakenCredentials),
+    /// They were found, or a role was assumed.
+    Held(Arc<Held>),
+}
+
+/// One request's way to Secrets Manager.
+pub(super) struct Way<'a> {
+    pub(super) client: &'a Client,
+    credentials: Credentials,
+    /// `None` if no others can be had.
+    origin: Option<Origin>,
+}
+
+impl Way<'_> {
+    /// What a request to `region` is sent with. It ends with the request.
+    pub(super) fn config(&self, region: Option<&str>) -> Builder {
+        let config = Builder::new()
+            .credentials_provider(self.credentials.clone())
+            .identity_cache(IdentityCache::no_cache());
+        match region {
+            Some(region) => config.region(Region::new(region.to_owned())),
+            None => config,
+        }
     }
 }
 
-/// Whether a text has the form of AWS's version ids, so that it may be logged and printed. What a
-/// server says beyond that is no version.
-fn is_version_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+impl AwsProvider {
+    /// With the credentials at hand.
+    pub(super) async fn way(&self) -> Result<Way<'_>, ProviderError> {
+        let client = self.client.get().await?;
+        let (credentials, origin) = match &self.keys {
+            Keys::Taken(taken) => {
+                let credentials = taken.credentials()?.ok_or_else(|| {
+                    let detail = "AWS_ACCESS_KEY_ID was not set when Keyward started";
+                    ProviderError::new(ErrorKind::LoginFailed, detail)
+                })?;
+                (credentials, None)
+            }
+            Keys::Held(held) => {
+                let (credentials, origin) = held.get().await?;
+                (credentials, Some(origin))
+            }
+        };
+        Ok(Way {
+            client,
+            credentials,
+            origin,
+        })
+    }
+
+    /// With newer credentials, if `error` says that AWS does not accept those of `way`, and they
+    /// were not found just now.
+    pub(super) async fn newer_way(
+        &self,
+        way: &Way<'_>,
+        error: &ProviderError,
+    ) -> Result<Option<Way<'_>>, ProviderError> {
+        match (&self.keys, &way.origin) {
+            (Keys::Held(held), Some(origin))
+                if error.kind == ErrorKind::LoginFailed && held.forget(origin) =>
+            {
+                self.way().await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What error messages call the secret at `place`.
+    pub(super) fn about(&self, place: &Place<'_>) -> String {
+        let address = self.client.address(place.region);
+        format!("{address}, secret `{}`", place.secret_id)
+    }
+
+    async fn look_up(&self, fetch: Fetch<'_>) -> Result<Lookup, ProviderError> {
+        let place = place_of(fetch.reference)?;
+        let about = self.about(&place);
+        let way = self.way().await?;
+        let mut answer = read(&way, &place, &about).await;
+        if let Err(error) = &answer
+            && let Some(newer) = self.newer_way(&way, error).await?
+        {
+            answer = read(&newer, &place, &about).await;
+        }
+        drop(way);
+        let Some(answer) = answer? else {
+            return Ok(Lookup::Miss);
+        };
+        let value = answer.value_at(&place, &about)?;
+        answer.stored(fetch.pool.store(value.as_bytes()).await)
+    }
 }
 
-fn pick<'a>(whole: &'a str, place: &Place<'_>, about: &str) -> Result<Text<'a>, ProviderError> {
-    let Some(field) = place.field else {
-        value::check(whole.as_bytes(), &format!("{about}: the value"))?;
-        value::check_not_an_object(whole.as_bytes(), &format!("{about}: the value"))?;
-        return Ok(Text::Borrowed(whole.as_bytes()));
-    };
-    let found = json_field::find(whole.as_bytes(), &json_field::steps(field));
-    let text = found.map_err(|why| {
-        let (kind, what) = match why {
-            NoText::NotJson => (
-                ErrorKind::Malformed,
-                "the value is not JSON, so it has no field",
-            ),
-            NoText::Absent => (
-                ErrorKind::FieldAbsent,
-                "the secret is there, its field is not",
-            ),
-            NoText::NotString => (ErrorKind::Malformed, "the field is not a string"),
-        };
-        ProviderError::new(kind, format!("{about}: {what}"))
-    })?;
-    value::check(text.as_bytes(), &format!("{about}: the field"))?;
-    Ok(text)
+/// Asks for one secret; `None` if it was never there.
+async fn read(
+    way: &Way<'_>,
+    place: &Place<'_>,
+    about: &str,
+) -> Result<Option<Answer>, ProviderError> {
+    let sent = way
+        .client
+        .get_secret_value()
+        .secret_id(place.secret_id)
+        .set_version_stage(place.stage.map(str::to_owned))
+        .set_version_id(place.version_id.map(str::to_owned))
+        .customize()
+        .config_override(way.config(place.region))
+        .send()
+        .await;
+    match sent {
+        Ok(output) => Ok(Some(Answer::from(output))),
+        Err(error) => classify(&error, about).map(|()| None),
+    }
+}
+
+/// The place of a reference that was validated at load.
+pub(super) fn place_of(reference: &Reference) -> Result<Place<'_>, ProviderError> {
+    Place::of(reference).map_err(|detail| ProviderError::new(ErrorKind::Misconfigured, detail))
 }
 
 impl SecretProvider for AwsProvider {
@@ -140,36 +176,29 @@ impl SecretProvider for AwsProvider {
     }
 
     fn fetch<'a>(&'a self, fetch: Fetch<'a>) -> BoxFuture<'a, Result<Lookup, ProviderError>> {
-        Box::pin(async move {
-            let within = tokio::time::timeout(self.timeout, self.look_up(fetch)).await;
-            within.unwrap_or_else(|_| {
-                Err(ProviderError::new(
-                    ErrorKind::TimedOut,
-                    format!(
-                        "{} did not answer within `timeout`, {:?}",
-                        self.client.address(None),
-                        self.timeout
-                    ),
-                ))
-            })
-        })
+        Box::pin(self.look_up(fetch))
+    }
+
+    fn asks_together(&self) -> bool {
+        true
+    }
+
+    fn fetch_many<'a>(
+        &'a self,
+        fetches: &'a [Fetch<'a>],
+    ) -> BoxFuture<'a, Vec<Result<Lookup, ProviderError>>> {
+        Box::pin(batch::fetch_many(self, fetches))
     }
 
     fn on_error(&self) -> OnError {
         self.on_error
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_version_is_told_only_in_the_form_of_one() {
-        assert!(is_version_id("EXAMPLE1-90ab-cdef-fedc-ba987SECRET1"));
-        let long = "a".repeat(65);
-        for wrong in ["", "a b", "a\nlevel=ERROR", "\u{1b}[2J", "\u{e9}", &long] {
-            assert!(!is_version_id(wrong), "{wrong:?}");
+    fn limits(&self) -> Limits {
+        Limits {
+            deadline: Some(self.timeout),
+            retries: self.retries,
+            breaker: Some(self.breaker),
         }
     }
 }

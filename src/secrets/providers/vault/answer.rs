@@ -5,11 +5,11 @@
 //! or mistyped. The bodies in the tests were recorded from a real server. Vault's own words decide
 //! the sort of failure and are then dropped; they are never shown.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{kv::KvVersion, place::Place, wire::Answer};
+use super::{kv::Engine, leases::Grant, place::Place, wire::Answer};
 use crate::secrets::providers::{
     ErrorKind, ProviderError,
     json_field::{self, NoText, Text},
@@ -57,28 +57,44 @@ struct Metadata {
     destroyed: bool,
 }
 
-/// Reads an answer to a read of `place` on a mount of KV version `kv`. `about` names address and
-/// path, for messages.
+/// Reads an answer to a read of `place` on a mount that was asked as `engine`. `about` names
+/// address and path, for messages.
 pub(super) fn read<'a>(
     answer: &'a Answer,
-    kv: KvVersion,
+    engine: Engine,
     place: &Place<'_>,
     about: &str,
 ) -> Result<Reading<'a>, ProviderError> {
-    match (answer.status, kv) {
-        (200..=299, KvVersion::V2) => versioned(&answer.body, place, about),
-        (200..=299, _) => {
-            let text = field(&answer.body, &["data"], place, about)?;
-            Ok(Reading::Value {
-                text,
-                version: None,
-                created_at: None,
-            })
-        }
+    match (answer.status, engine) {
+        (200..=299, Engine::Kv2) => versioned(&answer.body, place, about),
+        (200..=299, _) => Ok(Reading::Value {
+            text: plain_field(&answer.body, place, about)?,
+            version: None,
+            created_at: None,
+        }),
         (403, _) => Ok(Reading::Denied),
         (404, _) => absent(&answer.body, place, about),
+        (400, Engine::Other) => Err(match failure(answer, about) {
+            error if error.kind == ErrorKind::Misconfigured && is_refusal_of_vault(answer) => {
+                let detail = format!(
+                    "{about}: the engine refused the read (status 400); is there such a role, and \
+                     is the engine configured?"
+                );
+                ProviderError::new(error.kind, detail)
+            }
+            error => error,
+        }),
         _ => Err(failure(answer, about)),
     }
+}
+
+/// The field in an answer of any engine but KV version 2.
+pub(super) fn plain_field<'a>(
+    body: &'a [u8],
+    place: &Place<'_>,
+    about: &str,
+) -> Result<Text<'a>, ProviderError> {
+    field(body, &["data"], place, about)
 }
 
 fn versioned<'a>(
@@ -264,9 +280,8 @@ fn not_vault(status: u16, about: &str) -> ProviderError {
     )
 }
 
-/// The version of KV at a mount, from an answer to `sys/internal/ui/mounts/…`; `None` if it was
-/// not told.
-pub(super) fn kv_version(answer: &Answer) -> Option<KvVersion> {
+/// What a mount is, from an answer to `sys/internal/ui/mounts/…`; `None` if it was not told.
+pub(super) fn engine(answer: &Answer) -> Option<Engine> {
     #[derive(Deserialize)]
     struct Mount {
         #[serde(rename = "type")]
@@ -282,11 +297,83 @@ pub(super) fn kv_version(answer: &Answer) -> Option<KvVersion> {
         .flatten()?;
     let mount = body.data?;
     let version = mount.options.and_then(|options| options.version);
-    Some(if mount.engine == "kv" && version.as_deref() == Some("2") {
-        KvVersion::V2
-    } else {
-        KvVersion::V1
+    Some(match mount.engine.as_str() {
+        "kv" if version.as_deref() == Some("2") => Engine::Kv2,
+        // `generic` is KV by its first name; a cubbyhole is the token's own KV.
+        "kv" | "generic" | "cubbyhole" => Engine::Kv1,
+        _ => Engine::Other,
     })
+}
+
+/// What Vault lent with an answer, and for how long.
+pub(super) struct Lent {
+    /// `None`: there is an end, but no lease to renew or revoke.
+    pub(super) id: Option<String>,
+    pub(super) grant: Grant,
+}
+
+#[derive(Deserialize)]
+struct LeaseFields {
+    #[serde(default)]
+    lease_id: String,
+    #[serde(default)]
+    lease_duration: u64,
+    #[serde(default)]
+    renewable: bool,
+}
+
+impl LeaseFields {
+    fn grant(&self) -> Grant {
+        Grant {
+            duration: Duration::from_secs(self.lease_duration),
+            is_renewable: self.renewable && !self.lease_id.is_empty(),
+        }
+    }
+}
+
+/// What an answer to a read was lent with; `None` if it stays what it is. KV version 1 gives a
+/// duration too, which is only advice when to read again, so that without an id a duration counts
+/// only where `is_engine`.
+pub(super) fn lent(answer: &Answer, is_engine: bool) -> Option<Lent> {
+    let fields: LeaseFields = (200..=299)
+        .contains(&answer.status)
+        .then(|| serde_json::from_slice(&answer.body).ok())
+        .flatten()?;
+    let grant = fields.grant();
+    let id = Some(fields.lease_id).filter(|id| !id.is_empty());
+    let ends = !grant.duration.is_zero() && (id.is_some() || is_engine);
+    ends.then_some(Lent { id, grant })
+}
+
+/// What Vault said to a renewal.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Renewal {
+    Granted(Grant),
+    /// The lease has ended.
+    Lost,
+    /// It lives, and will not be renewed.
+    Refused,
+    /// Another try may succeed.
+    Failed(ErrorKind),
+}
+
+pub(super) fn renewal(answer: &Answer) -> Renewal {
+    let fields = || serde_json::from_slice::<LeaseFields>(&answer.body).ok();
+    let parsed = serde_json::from_slice::<Body<IgnoredAny>>(&answer.body).ok();
+    let errors = parsed.and_then(|body| body.errors);
+    let says = |words: &str| errors.iter().flatten().any(|said| said.contains(words));
+    match answer.status {
+        200..=299 => match fields().map(|fields| fields.grant()) {
+            Some(grant) if !grant.duration.is_zero() => Renewal::Granted(grant),
+            Some(_) => Renewal::Lost,
+            None => Renewal::Failed(ErrorKind::Misconfigured),
+        },
+        // Whatever goes wrong with a renewal is a 400 at Vault, a database that is down too.
+        400 if says("lease not found") || says("lease expired") => Renewal::Lost,
+        400 if says("not renewable") => Renewal::Refused,
+        403 if errors.is_some() => Renewal::Refused,
+        _ => Renewal::Failed(failure(answer, "").kind),
+    }
 }
 
 /// Seconds that a login's token lives, from an answer to a login; zero: for ever.

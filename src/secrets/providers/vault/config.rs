@@ -1,20 +1,19 @@
 //! Settings of `vault`, and the standard variables that complete them.
 //!
-//! `VAULT_SKIP_VERIFY` is not among those: nothing turns the check of a certificate off.
+//! `VAULT_SKIP_VERIFY` is not among those: nothing turns the check of a certificate off. Nor is
+//! `VAULT_TLS_SERVER_NAME`: the HTTP client verifies the name that it connects to.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
 use super::{
     kv::KvSettings,
+    login::{AuthSettings, Preparing, standard},
     place::validate,
     provider::VaultProvider,
-    session::{Login, Session},
+    session::Session,
+    tls::TlsFiles,
     wire::Wire,
 };
 use crate::{
@@ -38,6 +37,13 @@ pub struct VaultSettings {
     /// A PEM file with the authorities to trust instead of the system's. Default: `BAO_CACERT` or
     /// `VAULT_CACERT`.
     pub ca_file: Option<PathBuf>,
+    /// A folder of such files, instead of one. Default: `BAO_CAPATH` or `VAULT_CAPATH`.
+    pub ca_path: Option<PathBuf>,
+    /// A PEM file with the certificate that we show to a Vault that asks for one. Default:
+    /// `BAO_CLIENT_CERT` or `VAULT_CLIENT_CERT`.
+    pub client_certificate_file: Option<PathBuf>,
+    /// A PEM file with its private key. Default: `BAO_CLIENT_KEY` or `VAULT_CLIENT_KEY`.
+    pub client_key_file: Option<PathBuf>,
     /// How to log in. Default: the token in `BAO_TOKEN` or `VAULT_TOKEN`.
     pub auth: Option<AuthSettings>,
     /// Where a name without a reference of its own is, such as `secret/ai/{name}#api_key`.
@@ -64,6 +70,9 @@ impl Default for VaultSettings {
             address: None,
             namespace: None,
             ca_file: None,
+            ca_path: None,
+            client_certificate_file: None,
+            client_key_file: None,
             auth: None,
             lookup: None,
             kv: KvSettings::default(),
@@ -76,42 +85,10 @@ impl Default for VaultSettings {
     }
 }
 
-/// How to log in: exactly one of these.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthSettings {
-    /// A file with a token, read again for each fetch so that it may rotate.
-    TokenFile(PathBuf),
-    /// AppRole.
-    Approle(AppRoleSettings),
-}
-
-/// The section `auth.approle`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AppRoleSettings {
-    /// The role's id, which is not secret.
-    pub role_id: String,
-    /// A file with the secret id, read again for each login.
-    pub secret_id_file: PathBuf,
-    /// Where the auth method is mounted.
-    #[serde(default = "approle")]
-    pub mount: String,
-}
-
-fn approle() -> String {
-    "approle".to_owned()
-}
-
 impl ProviderSettings for VaultSettings {
     fn build(&self, cx: BuildContext<'_>) -> Result<Arc<dyn SecretProvider>, Vec<Problem>> {
         let mut problems = Vec::new();
-        let standard = |name: &str| {
-            let names = [format!("BAO_{name}"), format!("VAULT_{name}")];
-            names
-                .iter()
-                .find_map(|name| cx.environment.var(name).filter(|text| !text.is_empty()))
-        };
+        let standard = |name: &str| standard(cx, name);
         let endpoint = self.endpoint(standard("ADDR"), &mut problems);
         let lookup = self
             .lookup
@@ -139,43 +116,107 @@ impl ProviderSettings for VaultSettings {
             breaker: Some(self.breaker),
         };
         problems.extend(limits.problems("vault"));
-        let (Some(endpoint), true) = (endpoint, problems.is_empty()) else {
+        let is_https = endpoint.as_ref().is_some_and(Endpoint::is_https);
+        let mut tls = self.tls(cx, is_https, &mut problems);
+        let mut preparing = Preparing {
+            cx,
+            problems: &mut problems,
+            is_https,
+            has_certificate: tls.identity.is_some(),
+            is_certificate_set: self.client_certificate_file.is_some(),
+            certificate: None,
+        };
+        let login = AuthSettings::prepare(self.auth.as_ref(), &mut preparing);
+        tls.identity = preparing.certificate.or(tls.identity);
+        let (Some(endpoint), Some(login), true) = (endpoint, login, problems.is_empty()) else {
             return Err(problems);
         };
-        let place = |path: &Path| match cx.config_dir {
-            Some(folder) => folder.join(path),
-            None => path.to_owned(),
-        };
-        let ca_file = match &self.ca_file {
-            Some(path) => Some(place(path)),
-            None => standard("CACERT").map(PathBuf::from),
-        };
-        let login = match &self.auth {
-            None => Login::Environment(Arc::clone(cx.taken)),
-            Some(AuthSettings::TokenFile(path)) => Login::TokenFile(place(path)),
-            Some(AuthSettings::Approle(role)) => Login::AppRole {
-                role_id: role.role_id.clone(),
-                secret_id_file: place(&role.secret_id_file),
-                mount: role.mount.trim_matches('/').to_owned(),
-            },
-        };
-        let credentials = cx
-            .environment
-            .var("CREDENTIALS_DIRECTORY")
-            .map(PathBuf::from);
-        let wire = Wire::new(endpoint, ca_file);
-        let session = Session::new(wire, login, namespace, credentials, Arc::clone(cx.pool));
+        warn_of_ignored(cx);
+        let credentials = tls.credentials.clone();
+        let wire = Wire::new(endpoint, tls);
+        let session = Session::new(
+            wire,
+            login,
+            namespace,
+            credentials,
+            Arc::clone(cx.pool),
+            Arc::clone(cx.recorder),
+        );
         Ok(Arc::new(VaultProvider::new(
             session,
             lookup,
             self.kv.clone(),
             limits,
             self.on_error,
+            Arc::clone(cx.pool),
         )))
     }
 }
 
 impl VaultSettings {
+    /// The files behind the connection, from settings or else from the standard variables.
+    fn tls(&self, cx: BuildContext<'_>, is_https: bool, problems: &mut Vec<Problem>) -> TlsFiles {
+        let place = |path: &PathBuf| match cx.config_dir {
+            Some(folder) => folder.join(path),
+            None => path.clone(),
+        };
+        let file = |set: &Option<PathBuf>, variable: &str| match set {
+            Some(path) => Some(place(path)),
+            None => standard(cx, variable).map(PathBuf::from),
+        };
+        let mut refuse = |key: &str, message: &str, help: &str| {
+            problems.push(Problem::at(with(section("vault"), key), message, help));
+        };
+        // What is set here is not mixed with what is set there.
+        let (is_ca_set, key) = (self.ca_file.is_some(), "client_certificate_file");
+        let ca_file = match self.ca_path {
+            Some(_) if is_ca_set => {
+                let help = "remove this or `ca_file`";
+                refuse("ca_path", "the authorities are named twice", help);
+                None
+            }
+            Some(_) => None,
+            None => file(&self.ca_file, "CACERT"),
+        };
+        let is_set = self.client_certificate_file.is_some() || self.client_key_file.is_some();
+        let identity = if is_set {
+            let (certificate, key) = (&self.client_certificate_file, &self.client_key_file);
+            (certificate.as_ref().map(place), key.as_ref().map(place))
+        } else {
+            let variable = |name| standard(cx, name).map(PathBuf::from);
+            (variable("CLIENT_CERT"), variable("CLIENT_KEY"))
+        };
+        let identity = match identity {
+            (Some(_), Some(_)) if is_set && !is_https => {
+                let help = "use `https://` in `address`, or remove this";
+                refuse(key, "a certificate is shown over TLS alone", help);
+                None
+            }
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => {
+                let help = "name both files, `client_certificate_file` and `client_key_file` (or \
+                            VAULT_CLIENT_CERT and VAULT_CLIENT_KEY)";
+                refuse(
+                    key,
+                    "a client certificate needs its key, and a key its certificate",
+                    help,
+                );
+                None
+            }
+        };
+        let credentials = cx.environment.var("CREDENTIALS_DIRECTORY");
+        TlsFiles {
+            ca_path: ca_file
+                .is_none()
+                .then(|| file(&self.ca_path, "CAPATH"))
+                .flatten(),
+            ca_file,
+            identity,
+            credentials: credentials.map(PathBuf::from),
+        }
+    }
+
     fn endpoint(&self, standard: Option<String>, problems: &mut Vec<Problem>) -> Option<Endpoint> {
         let path = with(section("vault"), "address");
         let Some(address) = self.address.clone().or(standard) else {
@@ -189,6 +230,25 @@ impl VaultSettings {
         Endpoint::new(&address, self.allow_plaintext, path)
             .map_err(|problem| problems.push(problem))
             .ok()
+    }
+}
+
+/// Tells of standard variables that Vault's own tools would follow and that are not followed here.
+fn warn_of_ignored(cx: BuildContext<'_>) {
+    let skips = standard(cx, "SKIP_VERIFY");
+    // As Go's `strconv.ParseBool` reads it.
+    if skips.is_some_and(|text| matches!(text.as_str(), "1" | "t" | "T" | "true" | "TRUE" | "True"))
+    {
+        tracing::warn!(
+            "VAULT_SKIP_VERIFY (or BAO_SKIP_VERIFY) is set and is not followed: the server's \
+             certificate is always verified; `ca_file` says whom to trust"
+        );
+    }
+    if standard(cx, "TLS_SERVER_NAME").is_some() {
+        tracing::warn!(
+            "VAULT_TLS_SERVER_NAME (or BAO_TLS_SERVER_NAME) is set and is not followed: the \
+             certificate must be for the host in `address`"
+        );
     }
 }
 
@@ -215,6 +275,7 @@ mod tests {
             environment: &environment,
             taken: &Arc::default(),
             pool: &Pool::reserve(),
+            recorder: &crate::secrets::Unrecorded::shared(),
         };
         match settings.build(cx) {
             Ok(_) => Vec::new(),
@@ -248,15 +309,85 @@ mod tests {
     }
 
     #[test]
-    fn one_way_to_log_in_is_written_as_a_map_of_one_key() {
-        let parse = |auth: &str| serde_json::from_str::<AuthSettings>(auth);
-        let role = r#"{"approle": {"role_id": "r", "secret_id_file": "s"}}"#;
-        assert!(matches!(parse(role), Ok(AuthSettings::Approle(role)) if role.mount == "approle"));
-        assert!(matches!(
-            parse(r#"{"token_file": "t"}"#),
-            Ok(AuthSettings::TokenFile(_))
-        ));
-        assert!(parse(r#"{"token": "t"}"#).is_err());
-        assert!(parse(r#"{"approle": {"role_id": "r", "secret_id": "s"}}"#).is_err());
+    fn a_certificate_is_shown_with_its_key_over_tls_and_named_once() {
+        let pair = r#""client_certificate_file": "c", "client_key_file": "k""#;
+        let own = r#""certificate_file": "c", "key_file": "k""#;
+        let (https, http) = ("https://v", "http://127.0.0.1");
+        for (rest, address, wrong) in [
+            (pair.to_owned(), https, ""),
+            (pair.to_owned(), http, "vault.client_certificate_file"),
+            (
+                r#""client_key_file": "k""#.into(),
+                https,
+                "vault.client_certificate_file",
+            ),
+            (format!(r#""auth": {{"cert": {{{own}}}}}"#), https, ""),
+            (
+                format!(r#""auth": {{"cert": {{{own}}}}}"#),
+                http,
+                "vault.auth.cert",
+            ),
+            (format!(r#"{pair}, "auth": {{"cert": {{}}}}"#), https, ""),
+            (
+                format!(r#"{pair}, "auth": {{"cert": {{{own}}}}}"#),
+                https,
+                "vault.auth.cert.certificate_file",
+            ),
+            (r#""auth": {"cert": {}}"#.into(), https, "vault.auth.cert"),
+            (
+                r#""ca_file": "c", "ca_path": "p""#.into(),
+                https,
+                "vault.ca_path",
+            ),
+        ] {
+            let json = format!(r#"{{"address": "{address}", {rest}}}"#);
+            let expected: Vec<&str> = [wrong].into_iter().filter(|w| !w.is_empty()).collect();
+            assert_eq!(problems(&json, &[]), expected, "{json}");
+        }
+        let variables = [("VAULT_CLIENT_CERT", "c"), ("VAULT_CLIENT_KEY", "k")];
+        let json = r#"{"address": "https://v", "auth": {"cert": {}}}"#;
+        assert_eq!(problems(json, &variables), [""; 0]);
+        assert_eq!(
+            problems(json, &variables[..1]),
+            ["vault.client_certificate_file", "vault.auth.cert"]
+        );
+    }
+
+    #[test]
+    fn a_logins_names_are_checked_before_they_become_parts_of_a_path() {
+        let address = r#""address": "https://v""#;
+        for (auth, wrong) in [
+            (
+                r#"{"userpass": {"username": "a/b", "password_file": "p"}}"#,
+                "userpass.username",
+            ),
+            (
+                r#"{"jwt": {"token_file": "t", "mount": "a b"}}"#,
+                "jwt.mount",
+            ),
+            (
+                r#"{"kubernetes": {"role": "r", "mount": "../sys"}}"#,
+                "kubernetes.mount",
+            ),
+            (
+                r#"{"jwt": {"token_file": "t", "audience": ""}}"#,
+                "jwt.audience",
+            ),
+            (r#"{"token_helper": {}}"#, "token_helper"),
+            (
+                r#"{"approle": {"role_id": "r", "secret_id_file": "a",
+                    "wrapped_secret_id_file": "b"}}"#,
+                "approle.wrapped_secret_id_file",
+            ),
+        ] {
+            let json = format!(r#"{{{address}, "auth": {auth}}}"#);
+            assert_eq!(
+                problems(&json, &[]),
+                [format!("vault.auth.{wrong}")],
+                "{json}"
+            );
+        }
+        let json = format!(r#"{{{address}, "auth": {{"token_helper": {{}}}}}}"#);
+        assert_eq!(problems(&json, &[("HOME", "/home/x")]), [""; 0]);
     }
 }

@@ -13,13 +13,24 @@ use serde::{
 /// The version of a KV engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KvVersion {
-    /// Without versions; also any other engine that answers a read with an object.
+    /// Without versions; any other engine that answers a read with an object is asked like it.
     V1,
     /// With versions.
     V2,
     /// Whatever Vault says that the mount is.
     #[default]
     Auto,
+}
+
+/// What a mount is, by Vault's own word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// Keeps what it is given, without versions.
+    Kv1,
+    /// Keeps versions of it.
+    Kv2,
+    /// Makes its answers: a database, a cloud, a certificate authority.
+    Other,
 }
 
 /// The setting `kv`: one version for all mounts, or a map from mount to version.

@@ -1,30 +1,25 @@
 //! The provider itself: one fetch, from login to value.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{sync::Arc, time::Instant};
 
-use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use rustify::{
-    endpoint::Endpoint,
-    enums::{RequestMethod, RequestType, ResponseType},
-};
-use vaultrs::api::{kv1, kv2};
+use vaultrs::api::kv2;
 
 use super::{
     answer::{self, Reading},
-    kv::{KvSettings, KvVersion},
+    kv::{Engine, KvSettings, KvVersion},
+    leases::{Key, Leased, Leases, Read},
+    mounts::{Mounts, Told},
     place::{Place, validate},
     session::Session,
-    wire::{Answer, Caller},
+    wire::Caller,
 };
 use crate::secrets::{
     Reference, SecretName,
+    memory::{LockedBuffer, Pool, PoolFull},
     providers::{
         ErrorKind, Fetch, Found, Limits, Lookup, OnError, Presence, ProviderError, SecretProvider,
-        template::Template, value,
+        json_field::Text, template::Template, value,
     },
 };
 
@@ -32,11 +27,10 @@ use crate::secrets::{
 pub(super) struct VaultProvider {
     session: Arc<Session>,
     lookup: Option<Template>,
-    kv: KvSettings,
+    mounts: Mounts,
     limits: Limits,
     on_error: OnError,
-    /// What `auto` has learnt, by namespace and mount; as many as references name.
-    learnt: Mutex<HashMap<(String, String), KvVersion>>,
+    leases: Leases,
 }
 
 impl VaultProvider {
@@ -46,14 +40,15 @@ impl VaultProvider {
         kv: KvSettings,
         limits: Limits,
         on_error: OnError,
+        pool: Arc<Pool>,
     ) -> Self {
         Self {
+            leases: Leases::new(Arc::clone(&session), pool),
+            mounts: Mounts::new(kv),
             session,
             lookup,
-            kv,
             limits,
             on_error,
-            learnt: Mutex::default(),
         }
     }
 
@@ -62,6 +57,45 @@ impl VaultProvider {
             .map_err(|detail| ProviderError::new(ErrorKind::Misconfigured, detail))?;
         let namespace = place.namespace.or(self.session.namespace.as_deref());
         let about = self.about(&place, namespace);
+        let ageing = match place.version {
+            None => self.leases.held(&lease_key(&place, namespace)),
+            Some(_) => None,
+        };
+        let ageing = ageing.map(|(leased, _)| leased);
+        self.ask(&place, namespace, ageing.as_ref(), fetch.pool, &about)
+            .await
+    }
+
+    /// The value of a lease that is held: one that is not due for replacement, or as a last resort
+    /// one that has not ended.
+    async fn leased(
+        &self,
+        fetch: Fetch<'_>,
+        is_last_resort: bool,
+    ) -> Option<Result<Lookup, ProviderError>> {
+        let place = Place::of(fetch.reference).ok()?;
+        if place.version.is_some() {
+            return None;
+        }
+        let namespace = place.namespace.or(self.session.namespace.as_deref());
+        let (leased, is_fresh) = self.leases.held(&lease_key(&place, namespace))?;
+        let is_usable = is_fresh || is_last_resort && Instant::now() < leased.ends;
+        if !is_usable || !self.leases.claim(&leased) {
+            return None;
+        }
+        let about = self.about(&place, namespace);
+        Some(self.hand_out(&leased, &place, fetch.pool, &about).await)
+    }
+
+    async fn ask(
+        &self,
+        place: &Place<'_>,
+        namespace: Option<&str>,
+        stale: Option<&Leased>,
+        pool: &Pool,
+        about: &str,
+    ) -> Result<Lookup, ProviderError> {
+        let set = self.mounts.set(place);
         let mut token = self.session.token().await?;
         let mut is_second_try = false;
         let mut told = None;
@@ -70,38 +104,55 @@ impl VaultProvider {
                 token: Some(token.as_bytes()),
                 namespace,
             };
-            let kv = match self.known(&place, namespace, told) {
-                Some(kv) => kv,
-                None => *told.insert(self.describe(&place, caller, &about).await?),
-            };
-            let kv = match kv {
-                // If Vault would not tell, reading as version 2 shows why: no such mount, or no
+            let engine = match (set, told, self.mounts.known(place, namespace)) {
+                (KvVersion::V1, ..) => Engine::Kv1,
+                (KvVersion::V2, ..) => Engine::Kv2,
+                (KvVersion::Auto, Some(Told::It(engine)), _) => engine,
+                (KvVersion::Auto, None, Some(learnt)) => learnt,
+                (KvVersion::Auto, None, None) => {
+                    told = Some(
+                        self.mounts
+                            .describe(&self.session.wire, place, caller, about)
+                            .await?,
+                    );
+                    continue;
+                }
+                // Reading as version 2 shows why Vault would not tell: no such mount, or no
                 // permission.
-                KvVersion::Auto => KvVersion::V2,
-                kv => kv,
+                (KvVersion::Auto, Some(Told::Nothing), _) => Engine::Kv2,
             };
-            let answer = self.read(&place, kv, caller, &about).await?;
-            let outcome = match answer::read(&answer, kv, &place, &about) {
-                // Once: a second 403 is the policy's word.
-                Ok(Reading::Denied) if !is_second_try => {
+            let answer = match self.read(place, engine, stale, caller, about).await? {
+                Read::Plain(answer) => answer,
+                Read::Leased(leased) => {
+                    self.leases.claim(&leased);
+                    return self.hand_out(&leased, place, pool, about).await;
+                }
+            };
+            let outcome = match answer::read(&answer, engine, place, about) {
+                // Once: a second 403 is the policy's word. Other reads have tried twice already.
+                Ok(Reading::Denied) if !is_second_try && engine == Engine::Kv2 => {
                     match self.session.replace(&token).await? {
                         Some(newer) => {
                             (token, is_second_try) = (newer, true);
                             continue;
                         }
-                        None => Err(denied(&about)),
+                        None => Err(denied(about)),
                     }
                 }
-                Ok(Reading::Denied) => Err(denied(&about)),
+                Ok(Reading::Denied) => Err(denied(about)),
                 Ok(Reading::Miss) => {
                     let now = match told {
                         Some(now) => now,
-                        None => *told.insert(self.describe(&place, caller, &about).await?),
+                        None => *told.insert(
+                            self.mounts
+                                .describe(&self.session.wire, place, caller, about)
+                                .await?,
+                        ),
                     };
-                    if self.is_another(&place, kv, now, &about)? {
+                    if self.mounts.is_another(place, engine, now, about)? {
                         continue;
                     }
-                    if kv == KvVersion::V2 && place.path.starts_with("data/") {
+                    if engine == Engine::Kv2 && place.path.starts_with("data/") {
                         tracing::warn!("{about}: not found; a reference leaves KV's `data/` out");
                     }
                     Ok(Lookup::Miss)
@@ -111,13 +162,9 @@ impl VaultProvider {
                     version,
                     created_at,
                 }) => {
-                    value::check(text.as_bytes(), &format!("{about}: the field"))?;
-                    let stored = fetch.pool.store(text.as_bytes()).await;
-                    let value = stored.map_err(|full| {
-                        ProviderError::new(ErrorKind::PoolFull, full.to_string())
-                    })?;
+                    let value = stored(&text, pool, about).await?;
                     Ok(Lookup::Found(Found {
-                        value: Arc::new(value),
+                        value,
                         version,
                         created_at,
                         expires_at: None,
@@ -125,12 +172,23 @@ impl VaultProvider {
                 }
                 Err(error) => Err(error),
             };
-            if outcome
+            let is_odd = outcome
                 .as_ref()
-                .is_err_and(|error| error.kind == ErrorKind::Misconfigured)
-            {
-                // The mount may have been made anew since `auto` learnt its version.
-                self.forget(&place, namespace);
+                .is_err_and(|error| error.kind == ErrorKind::Misconfigured);
+            // The mount may have been made anew since `auto` learnt what it is.
+            if is_odd && set == KvVersion::Auto {
+                if told.is_none()
+                    && let Ok(now) = self
+                        .mounts
+                        .describe(&self.session.wire, place, caller, about)
+                        .await
+                {
+                    told = Some(now);
+                    if matches!(now, Told::It(now) if now != engine) {
+                        continue;
+                    }
+                }
+                self.mounts.forget(place, namespace);
             }
             return outcome;
         }
@@ -139,117 +197,51 @@ impl VaultProvider {
     async fn read(
         &self,
         place: &Place<'_>,
-        kv: KvVersion,
+        engine: Engine,
+        stale: Option<&Leased>,
         caller: Caller<'_>,
         about: &str,
-    ) -> Result<Answer, ProviderError> {
-        let (mount, path) = (place.mount.to_owned(), place.path.to_owned());
-        let wire = &self.session.wire;
-        match kv {
-            KvVersion::V1 if place.version.is_some() => {
-                // Another one may be there by the next fetch.
-                self.forget(place, caller.namespace);
-                Err(ProviderError::new(
-                    ErrorKind::Misconfigured,
-                    format!(
-                        "{about}: `?version=` is for KV version 2, and this mount is version 1"
-                    ),
-                ))
-            }
-            KvVersion::V1 => {
-                let request = kv1::requests::GetSecretRequest { mount, path };
-                wire.ask(request, caller).await
-            }
-            KvVersion::V2 | KvVersion::Auto => {
-                let version = place.version;
-                let request = kv2::requests::ReadSecretRequest {
-                    mount,
-                    path,
-                    version,
-                };
-                wire.ask(request, caller).await
-            }
+    ) -> Result<Read, ProviderError> {
+        if engine == Engine::Kv2 {
+            let request = kv2::requests::ReadSecretRequest {
+                mount: place.mount.to_owned(),
+                path: place.path.to_owned(),
+                version: place.version,
+            };
+            let answer = self.session.wire.ask(request, caller).await?;
+            return Ok(Read::Plain(Arc::new(answer)));
         }
+        if place.version.is_some() {
+            // Another one may be there by the next fetch.
+            self.mounts.forget(place, caller.namespace);
+            let what = match engine {
+                Engine::Other => "is no KV engine",
+                _ => "is version 1",
+            };
+            let detail = format!("{about}: `?version=` is for KV version 2, and this mount {what}");
+            return Err(ProviderError::new(ErrorKind::Misconfigured, detail));
+        }
+        let key = lease_key(place, caller.namespace);
+        self.leases
+            .read(key, engine == Engine::Other, stale, about)
+            .await
     }
 
-    /// The version of KV that is set for a mount, was `told` in this very fetch, or was learnt.
-    fn known(
+    async fn hand_out(
         &self,
+        leased: &Leased,
         place: &Place<'_>,
-        namespace: Option<&str>,
-        told: Option<KvVersion>,
-    ) -> Option<KvVersion> {
-        match (self.kv.of(place.mount), told) {
-            (KvVersion::Auto, Some(told @ (KvVersion::V1 | KvVersion::V2))) => Some(told),
-            (KvVersion::Auto, _) => self.learnt().get(&learnt_key(place, namespace)).copied(),
-            (set, _) => Some(set),
-        }
-    }
-
-    /// What the mount is by Vault's own word, which is remembered; [`KvVersion::Auto`] if Vault
-    /// would not tell.
-    async fn describe(
-        &self,
-        place: &Place<'_>,
-        caller: Caller<'_>,
+        pool: &Pool,
         about: &str,
-    ) -> Result<KvVersion, ProviderError> {
-        let request = DescribeMount { mount: place.mount };
-        let answer = self.session.wire.ask(request, caller).await?;
-        match answer::kv_version(&answer) {
-            Some(version) => {
-                let key = learnt_key(place, caller.namespace);
-                self.learnt().insert(key, version);
-                Ok(version)
-            }
-            None if matches!(answer.status, 200 | 403 | 404) => Ok(KvVersion::Auto),
-            None => Err(answer::failure(&answer, about)),
-        }
-    }
-
-    /// Whether a miss on a mount asked as version `asked` must be asked again, because the mount
-    /// is another one `now`: it was made anew under its old name since `auto` learnt it.
-    ///
-    /// A setting is not overruled but is corrected by whoever made it. If Vault does not tell, a
-    /// setting is believed; without one nobody is sure, so the miss is not believed either.
-    fn is_another(
-        &self,
-        place: &Place<'_>,
-        asked: KvVersion,
-        now: KvVersion,
-        about: &str,
-    ) -> Result<bool, ProviderError> {
-        let is_set = self.kv.of(place.mount) != KvVersion::Auto;
-        let what = match now {
-            KvVersion::Auto if is_set => return Ok(false),
-            KvVersion::Auto => {
-                "Vault does not tell this token what the mount is, so that nothing is found there \
-                 proves nothing; set `secrets.providers.vault.kv` for it"
-            }
-            _ if now == asked => return Ok(false),
-            _ if !is_set => return Ok(true),
-            KvVersion::V1 => {
-                "the mount is not KV version 2; set `secrets.providers.vault.kv` to 1 for it, or \
-                 to auto"
-            }
-            KvVersion::V2 => {
-                "the mount is KV version 2; set `secrets.providers.vault.kv` to 2 for it, or to \
-                 auto"
-            }
-        };
-        Err(ProviderError::new(
-            ErrorKind::Misconfigured,
-            format!("{about}: {what}"),
-        ))
-    }
-
-    fn forget(&self, place: &Place<'_>, namespace: Option<&str>) {
-        self.learnt().remove(&learnt_key(place, namespace));
-    }
-
-    /// Never held across an await.
-    fn learnt(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), KvVersion>> {
-        self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
+    ) -> Result<Lookup, ProviderError> {
+        let text = answer::plain_field(leased.answer.as_slice(), place, about)?;
+        let value = stored(&text, pool, about).await?;
+        Ok(Lookup::Found(Found {
+            value,
+            version: Some(leased.version.to_string()),
+            created_at: None,
+            expires_at: Some(leased.ends),
+        }))
     }
 
     fn about(&self, place: &Place<'_>, namespace: Option<&str>) -> String {
@@ -266,11 +258,24 @@ impl VaultProvider {
     }
 }
 
-fn learnt_key(place: &Place<'_>, namespace: Option<&str>) -> (String, String) {
-    (
-        namespace.unwrap_or_default().to_owned(),
-        place.mount.to_owned(),
-    )
+/// The field's text, checked and put into locked memory.
+async fn stored(
+    text: &Text<'_>,
+    pool: &Pool,
+    about: &str,
+) -> Result<Arc<LockedBuffer>, ProviderError> {
+    value::check(text.as_bytes(), &format!("{about}: the field"))?;
+    let stored = pool.store(text.as_bytes()).await;
+    let full = |full: PoolFull| ProviderError::new(ErrorKind::PoolFull, full.to_string());
+    Ok(Arc::new(stored.map_err(full)?))
+}
+
+fn lease_key(place: &Place<'_>, namespace: Option<&str>) -> Key {
+    Key {
+        namespace: namespace.map(str::to_owned),
+        mount: place.mount.to_owned(),
+        path: place.path.to_owned(),
+    }
 }
 
 fn denied(about: &str) -> ProviderError {
@@ -301,6 +306,14 @@ impl SecretProvider for VaultProvider {
         Box::pin(self.look_up(fetch))
     }
 
+    fn at_hand<'a>(
+        &'a self,
+        fetch: Fetch<'a>,
+        is_last_resort: bool,
+    ) -> BoxFuture<'a, Option<Result<Lookup, ProviderError>>> {
+        Box::pin(self.leased(fetch, is_last_resort))
+    }
+
     fn limits(&self) -> Limits {
         self.limits
     }
@@ -309,28 +322,20 @@ impl SecretProvider for VaultProvider {
         self.on_error
     }
 
+    fn invalidate<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Ok(place) = Place::of(reference) {
+                let namespace = place.namespace.or(self.session.namespace.as_deref());
+                self.leases.invalidate(&lease_key(&place, namespace));
+            }
+        })
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.session.close())
-    }
-}
-
-/// `GET sys/internal/ui/mounts/{mount}`, which tells any token with a right below a mount what the
-/// mount is. vaultrs has no type for it.
-struct DescribeMount<'a> {
-    mount: &'a str,
-}
-
-#[async_trait]
-impl Endpoint for DescribeMount<'_> {
-    type Response = ();
-    const REQUEST_BODY_TYPE: RequestType = RequestType::JSON;
-    const RESPONSE_BODY_TYPE: ResponseType = ResponseType::JSON;
-
-    fn path(&self) -> String {
-        format!("sys/internal/ui/mounts/{}", self.mount)
-    }
-
-    fn method(&self) -> RequestMethod {
-        RequestMethod::GET
+        Box::pin(async {
+            // While the login lives: giving leases back needs it.
+            self.leases.close().await;
+            self.session.close().await;
+        })
     }
 }

@@ -4,13 +4,16 @@
 //! rustify runs vaultrs' endpoints through [`Wire`] instead of its stock client. Its errors hold
 //! whole response bodies and it logs each one, so no error of ours ever passes through it: a
 //! failed exchange travels as an extension of an empty response. The client is built at the first
-//! request, never at load, because building one reads certificate files.
+//! request, never at load, because building one reads certificate files; and anew when those have
+//! changed.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, Request, Response, Uri, header};
-use reqwest::Certificate;
 use rustify::{
     endpoint::{Endpoint as RustifyEndpoint, MiddleWare},
     errors::ClientError,
@@ -18,6 +21,7 @@ use rustify::{
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
+use super::tls::{Loaded, Stamp, TlsFiles, alert, is_no_pair};
 use crate::{
     outbound,
     secrets::providers::{
@@ -28,9 +32,6 @@ use crate::{
 
 /// The longest answer that is read.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-
-/// The longest bundle of authorities that is read.
-const MAX_CA_BYTES: u64 = 4 * 1024 * 1024;
 
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -52,17 +53,29 @@ pub(super) struct Caller<'a> {
 /// The way to one Vault.
 pub(super) struct Wire {
     endpoint: Endpoint,
-    ca_file: Option<PathBuf>,
+    tls: TlsFiles,
+    built: Mutex<Arc<Built>>,
+}
+
+/// A client, once something has been asked, and the state of the files it was made from.
+#[derive(Default)]
+struct Built {
+    stamp: Stamp,
     client: OnceCell<reqwest::Client>,
 }
 
 impl Wire {
-    pub(super) fn new(endpoint: Endpoint, ca_file: Option<PathBuf>) -> Self {
+    pub(super) fn new(endpoint: Endpoint, tls: TlsFiles) -> Self {
         Self {
             endpoint,
-            ca_file,
-            client: OnceCell::new(),
+            tls,
+            built: Mutex::default(),
         }
+    }
+
+    /// The files behind the connection, for error messages.
+    pub(super) fn tls(&self) -> &TlsFiles {
+        &self.tls
     }
 
     /// Vault's address, for error messages.
@@ -111,12 +124,16 @@ impl Wire {
         &self,
         request: Request<Vec<u8>>,
     ) -> Result<Response<Vec<u8>>, ProviderError> {
-        let client = self.client.get_or_try_init(|| self.build()).await?;
-        let request = reqwest::Request::try_from(request).map_err(|error| self.failed(&error))?;
-        let mut response = client
-            .execute(request)
-            .await
-            .map_err(|error| self.failed(&error))?;
+        let built = self.built().await;
+        let client = built.client.get_or_try_init(|| self.build()).await?;
+        let request = match reqwest::Request::try_from(request) {
+            Ok(request) => request,
+            Err(error) => return Err(self.failed(&error).await),
+        };
+        let mut response = match client.execute(request).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.failed(&error).await),
+        };
         let too_long = || {
             let detail = format!(
                 "Vault at {} answers with over {MAX_BODY_BYTES} bytes",
@@ -130,11 +147,12 @@ impl Wire {
             return Err(too_long());
         }
         let mut body = Zeroizing::new(Vec::with_capacity(announced.max(4096)));
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.failed(&error))?
-        {
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) => return Err(self.failed(&error).await),
+            };
             let length = body.len() + chunk.len();
             if length > MAX_BODY_BYTES {
                 return Err(too_long());
@@ -155,35 +173,64 @@ impl Wire {
         Ok(whole)
     }
 
-    async fn build(&self) -> Result<reqwest::Client, ProviderError> {
-        let roots = match &self.ca_file {
-            Some(path) if self.endpoint.is_https() => Some(authorities(path).await?),
-            _ => None,
+    /// What serves the next request: another than the last one if a file has changed.
+    async fn built(&self) -> Arc<Built> {
+        let stamp = match self.endpoint.is_https() {
+            true => self.tls.stamp().await,
+            false => Stamp::default(),
         };
-        let builder = outbound::client(self.endpoint.url(), roots)
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        if built.stamp != stamp {
+            let client = OnceCell::new();
+            *built = Arc::new(Built { stamp, client });
+        }
+        Arc::clone(&built)
+    }
+
+    async fn build(&self) -> Result<reqwest::Client, ProviderError> {
+        let Loaded { roots, identity } = match self.endpoint.is_https() {
+            true => self.tls.load().await?,
+            false => Loaded::default(),
+        };
+        let mut builder = outbound::client(self.endpoint.url(), roots)
             // HTTP/2 would gain nothing on a connection used once, and keeps compressed headers.
             .http1_only()
             .pool_max_idle_per_host(0)
             .connect_timeout(CONNECT);
+        if let Some(identity) = identity {
+            builder = builder.identity(identity);
+        }
         // Building reads the system's roots, which takes tens of milliseconds the first time.
-        let built = tokio::task::spawn_blocking(move || builder.build()).await;
-        built.ok().and_then(Result::ok).ok_or_else(|| {
-            ProviderError::new(
+        let built = tokio::task::spawn_blocking(move || {
+            builder.build().map_err(|error| is_no_pair(&error))
+        });
+        match built.await {
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(true)) => Err(ProviderError::new(
+                ErrorKind::Misconfigured,
+                "Vault's client certificate and its key do not belong together",
+            )),
+            _ => Err(ProviderError::new(
                 ErrorKind::Tls,
                 "no HTTPS client could be made: has this machine certificate authorities? If not, \
                  set `secrets.providers.vault.ca_file`",
-            )
-        })
+            )),
+        }
     }
 
     /// A failed exchange, in our words: an error of the HTTP stack may quote what it read.
-    fn failed(&self, error: &reqwest::Error) -> ProviderError {
+    async fn failed(&self, error: &reqwest::Error) -> ProviderError {
         let address = self.address();
+        let about_us = match alert(error) {
+            Some(alert) => self.tls.about_alert(alert).await,
+            None => None,
+        };
+        if let Some(what) = about_us {
+            let detail = format!("Vault at {address} ended the TLS handshake: {what}");
+            return ProviderError::new(ErrorKind::Tls, detail);
+        }
         if let Some(what) = tls_failure(error) {
-            let roots = match &self.ca_file {
-                Some(path) => format!("the authorities are those in {}", path.display()),
-                None => "the authorities are the system's; `ca_file` replaces them".to_owned(),
-            };
+            let roots = self.tls.about_authorities();
             return ProviderError::new(
                 ErrorKind::Tls,
                 format!("Vault at {address}: {what}; {roots}"),
@@ -204,7 +251,15 @@ impl Wire {
         } else {
             (ErrorKind::Unreachable, "broke the connection off")
         };
-        ProviderError::new(kind, format!("Vault at {address} {what}"))
+        // A server that turns a client's certificate down may end the connection before its reason
+        // is read.
+        let hint = match kind {
+            ErrorKind::Unreachable if self.endpoint.is_https() && !error.is_connect() => {
+                self.tls.hint().await
+            }
+            _ => String::new(),
+        };
+        ProviderError::new(kind, format!("Vault at {address} {what}{hint}"))
     }
 }
 
@@ -219,28 +274,6 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     // Digits alone fail to parse only by being too many.
     let seconds = text.parse().unwrap_or(LONGEST).min(LONGEST);
     Some(Duration::from_secs(seconds))
-}
-
-async fn authorities(path: &PathBuf) -> Result<Vec<Certificate>, ProviderError> {
-    let refused = |what: &str| {
-        let detail = format!(
-            "`secrets.providers.vault.ca_file`, {}, {what}",
-            path.display()
-        );
-        Err(ProviderError::new(ErrorKind::Misconfigured, detail))
-    };
-    match tokio::fs::metadata(path).await {
-        Ok(found) if found.is_file() && found.len() <= MAX_CA_BYTES => {}
-        Ok(_) => return refused("is not a PEM file"),
-        Err(_) => return refused("cannot be read"),
-    }
-    let Ok(pem) = tokio::fs::read(path).await else {
-        return refused("cannot be read");
-    };
-    match outbound::authorities(&pem) {
-        Some(found) => Ok(found),
-        None => refused("has no certificate in it"),
-    }
 }
 
 #[async_trait]
@@ -319,6 +352,7 @@ mod tests {
         for (text, wish) in [
             ("7", Some(7)),
             (" 0 ", Some(0)),
+            ("86400", Some(3600)),
             ("99999999999999999999999", Some(3600)),
             ("-1", None),
             ("1.5", None),

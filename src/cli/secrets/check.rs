@@ -3,43 +3,30 @@
 //! It is the operator's command, so it shows what a client never sees: which server, mount or
 //! file refused, and why. It has no way to show a value.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::{Exit, complain, print, world::World};
+use super::{milliseconds, named, operator};
 use crate::{
-    call::CallIdentity,
-    secrets::{Checked, InvalidName, Secret, SecretName},
+    cli::{Exit, print, world::World},
+    secrets::{Checked, Secret},
 };
 
 /// Checks the secrets called `names`, or all that the configuration uses.
-pub(super) async fn check(world: World, names: &[String], as_json: bool) -> Exit {
-    let names = match names {
-        [] => used(&world),
-        names => match names
-            .iter()
-            .map(|name| name.parse())
-            .collect::<Result<_, InvalidName>>()
-        {
-            Ok(names) => names,
-            Err(error) => {
-                complain(error);
-                return Exit::Unreadable;
-            }
-        },
+pub(super) async fn check(
+    world: World,
+    names: &[String],
+    principal: Option<&str>,
+    as_json: bool,
+) -> Exit {
+    let names = match named(&world, names) {
+        Ok(names) => names,
+        Err(exit) => return exit,
     };
-    let asker = CallIdentity {
-        request_id: uuid::Uuid::new_v4().simple().to_string(),
-        tool: "secrets check".to_owned(),
-        principal: "operator".to_owned(),
-    };
+    let asker = operator("secrets check", principal);
     let mut results = Vec::new();
     let mut exit = Exit::Done;
-    let names: Vec<_> = names.into_iter().collect();
     let tell = |checked: Checked| {
         let Checked {
             name,
@@ -70,23 +57,6 @@ pub(super) async fn check(world: World, names: &[String], as_json: bool) -> Exit
     exit
 }
 
-/// Every name that the configuration binds or that something in it asks for.
-fn used(world: &World) -> BTreeSet<SecretName> {
-    let token = world
-        .config
-        .server
-        .http
-        .as_ref()
-        .and_then(|http| http.token_secret.clone());
-    world
-        .broker
-        .bound_names()
-        .cloned()
-        .chain(world.models.secrets())
-        .chain(token)
-        .collect()
-}
-
 fn found(secret: &Secret, latency: Duration) -> Value {
     let age = secret
         .created_at()
@@ -114,10 +84,6 @@ fn line(result: &Value) -> String {
         ),
         _ => format!("FAIL  {:<20} {}, {latency} ms", text("name"), text("error")),
     }
-}
-
-fn milliseconds(latency: Duration) -> f64 {
-    (latency.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 /// An age in its largest whole unit.

@@ -1,0 +1,17 @@
+//! The secret provider `exec`: a command that prints a secret, which is how `op`, `pass`, `gopass`
+//! and the clouds' own tools plug in.
+//!
+//! No shell and no search for programs stand between a reference and what runs: the operator
+//! writes the whole command, and a reference fills in one checked path. What a command writes to
+//! its standard error is never shown, since tools quote what they were given.
+
+mod config;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+mod place;
+mod program;
+mod provider;
+mod run;
+
+pub use config::{CommandSettings, EnvironmentSettings, ExecSettings};
