@@ -17,6 +17,7 @@ use crate::{
         cache::{AfterRefusal, Fresh, Generation, Known, Mark, Refusal, Settled},
         chain::{self, Walk},
         event::{SecretEvent, SecretOutcome},
+        providers::ErrorKind,
     },
     settings::milliseconds,
 };
@@ -418,6 +419,7 @@ fn failure(error: &SecretError) -> SecretOutcome {
         SecretError::NotAllowed { .. } | SecretError::PrincipalUnfit { .. } => {
             SecretOutcome::NotAllowed
         }
+        error if error.kind() == Some(ErrorKind::CircuitOpen) => SecretOutcome::LeftAlone,
         _ => SecretOutcome::Failed,
     }
 }
