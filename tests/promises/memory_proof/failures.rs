@@ -144,7 +144,7 @@ fn a_vault_that_answers_late_leaves_nothing() {
             let (reference, role) = in_vault(vault(), &key);
             let proxy = RecordingProxy::start(&AUTHORITY, vault().address(), &AUTHORITY.pem);
             proxy.stall("/data/");
-            let late = app_role_settings(&proxy.url(), &role) + "      timeout: 500ms\n";
+            let late = app_role_settings(&proxy.url(), &role) + "      timeout: 3s\n";
             let setup = Setup::with_config(&settings(&late, &reference, &upstream, ""));
             role.write_secret_id(setup.folder());
             let mut server = Watched::serve(setup);
