@@ -84,6 +84,11 @@ impl<'a> Load<'a> {
         }
     }
 
+    /// Whether a call runs that was started before `moment`.
+    pub fn has_one_from_before(&self, moment: Instant) -> bool {
+        self.running.values().any(|started| *started < moment)
+    }
+
     /// How many run.
     pub fn running(&self) -> usize {
         self.running.len()

@@ -25,6 +25,7 @@ mod fetch;
 mod figures;
 mod hit;
 mod load;
+mod memory;
 mod outage;
 mod pages;
 mod rotation;
@@ -45,12 +46,13 @@ use zeroizing_alloc::ZeroAlloc;
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
-const PARTS: [(&str, fn()); 7] = [
+const PARTS: [(&str, fn()); 8] = [
     ("fetch", fetch::measure),
     ("hit", hit::measure),
     ("burst", burst::measure),
     ("rotation", rotation::measure),
     ("outage", outage::measure),
+    ("memory", memory::measure),
     ("pages", pages::measure),
     ("allocator", allocator::measure),
 ];
