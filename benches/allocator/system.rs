@@ -1,0 +1,7 @@
+//! The round trip with the system's allocator, as a program without `#[global_allocator]` has it.
+
+mod round_trip;
+
+fn main() {
+    round_trip::measure();
+}
