@@ -8,7 +8,9 @@
 mod aws_credentials;
 mod failures;
 mod holding;
+mod leased;
 mod little_locked_memory;
+mod logins;
 mod neighbours;
 mod ordinary_user;
 mod others;
@@ -16,4 +18,6 @@ mod phases;
 mod place;
 mod pooled;
 mod proxy;
+mod renewed;
 mod watched;
+mod way_in;

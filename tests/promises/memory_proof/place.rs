@@ -223,7 +223,7 @@ pub fn app_role_settings(address: &str, role: &AppRole) -> String {
     vault_settings(address, &login)
 }
 
-fn vault_settings(address: &str, login: &str) -> String {
+pub fn vault_settings(address: &str, login: &str) -> String {
     let ca_file: &Path = &AUTHORITY.ca_file;
     format!(
         "    vault:\n      address: \"{address}\"\n      kv: 2\n      ca_file: {ca_file:?}\n      \
