@@ -21,6 +21,8 @@ mod promises {
     mod aws;
     mod aws_logins;
     mod backends;
+    mod binding;
+    mod bursts;
     mod calls;
     mod configuration;
     mod demo;
@@ -32,6 +34,7 @@ mod promises {
     mod limits;
     mod memory_proof;
     mod operator;
+    mod outages;
     mod papers;
     mod progress;
     mod providers_live;

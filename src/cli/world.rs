@@ -9,7 +9,7 @@ use crate::{
     guard::{Corridor, Policy},
     models::Models,
     secrets::{
-        Binding, Broker, Consumer, SecretMetrics,
+        Binding, Broker, Consumer, SecretMetrics, SecretRecorder,
         memory::{Lock, Pool, Protections, take_environment},
         providers,
     },
@@ -82,16 +82,17 @@ impl World {
             .map_err(|error| WorldError::Internal(error.to_string()))?;
         let invalid =
             |config: &Config, problems: Vec<Problem>| WorldError::Config(config.explain(problems));
+        let metrics = Arc::new(Metrics::default());
+        let recorder: Arc<dyn SecretRecorder> = Arc::new(SecretMetrics::register(&metrics));
         let cx = providers::BuildContext {
             config_dir: config.dir.as_deref(),
             environment: &ProcessEnvironment,
             taken: &Arc::new(taken),
             pool: &pool,
+            recorder: &recorder,
         };
         let providers = providers::build(&chain, &secrets.mentions(), &secrets.providers, cx)
             .map_err(|problems| invalid(&config, problems))?;
-        let metrics = Arc::new(Metrics::default());
-        let recorder = Arc::new(SecretMetrics::register(&metrics));
         let broker = Broker::new(secrets, providers, Arc::clone(&pool), recorder)
             .map_err(|problems| invalid(&config, problems))?;
         let broker = Arc::new(broker);

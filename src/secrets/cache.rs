@@ -165,6 +165,17 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
         }
     }
 
+    /// What has become known since a caller was told to fetch, for a fetch that is about to begin:
+    /// another may have ended in between. `refused` is the value that the caller cannot use.
+    pub fn arrived(&self, key: &K, refused: Option<Mark>, now: Instant) -> Option<V> {
+        let kept = self.slots.get(key)?.kept.as_ref()?;
+        let is_of_use = match refused {
+            Some(refused) => kept.fresh.mark != refused,
+            None => !kept.is_for_recovery,
+        };
+        (is_of_use && now < kept.fresh_until).then(|| kept.fresh.value.clone())
+    }
+
     /// Takes in how the fetch of `key` under `generation` ended. `early` moves the refresh ahead:
     /// 0 to 1, drawn anew each time, so that many keys or replicas do not refresh at once.
     pub fn settle(

@@ -5,7 +5,7 @@
 //! place where a value could stand. The recorder may refuse: a secret whose use could not be
 //! recorded is not handed out.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{BreakerState, SecretName};
 use crate::call::CallIdentity;
@@ -127,6 +127,14 @@ pub trait SecretRecorder: Send + Sync {
 /// Takes everything and keeps nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unrecorded;
+
+impl Unrecorded {
+    /// As everything that tells takes it.
+    #[must_use]
+    pub fn shared() -> Arc<dyn SecretRecorder> {
+        Arc::new(Self)
+    }
+}
 
 impl SecretRecorder for Unrecorded {
     fn record(&self, _: &SecretEvent<'_>) -> Result<(), NotRecorded> {

@@ -10,6 +10,8 @@ mod binding;
 mod broker;
 mod cache;
 mod chain;
+#[cfg(test)]
+mod concurrency;
 mod config;
 mod error;
 mod event;

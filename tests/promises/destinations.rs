@@ -6,9 +6,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::arrangement::{KEY, chat_settings, key_in_env};
+use super::arrangement::{KEY, chat_settings, key_in_env, key_in_file};
 use crate::support::{
-    keyward::{LEGACY, Setup},
+    keyward::{LEGACY, Setup, write_private},
     tls::{Authority, Protocol},
     upstream::{ANSWER, Dialect, Upstream},
 };
@@ -35,6 +35,39 @@ fn a_redirect_is_not_followed_with_a_key() {
             elsewhere.seen().is_empty(),
             "{status}: {:?}",
             elsewhere.seen()
+        );
+    }
+}
+
+/// The other host has another name, and the answer that sends there comes after a rotation: the
+/// second request is as strict as the first.
+#[test]
+fn a_redirect_to_another_host_arrives_nowhere_even_with_a_second_key() {
+    let (first, second) = ("sk-first-0a1B2c3D4e5F6g7H8i9J", KEY);
+    for status in [302, 307, 308] {
+        let elsewhere = Upstream::start(Dialect::OpenAi, Some(KEY));
+        let upstream = Upstream::start(Dialect::OpenAi, Some(second));
+        let port = elsewhere.address().port();
+        let target = format!("http://localhost:{port}/v1/chat/completions");
+        let setup = key_in_file(&upstream);
+        let key_file = setup.folder().join("key");
+        write_private(&key_file, first);
+        upstream.script(move |seen| {
+            if seen.key() == Some(first) {
+                write_private(&key_file, second);
+                return None;
+            }
+            let status = StatusCode::from_u16(status).unwrap();
+            Some((status, [(header::LOCATION, target.clone())], "").into_response())
+        });
+        let result = chat(setup);
+        assert_eq!(result["isError"], true, "{result}");
+        let shown = [first, second].map(|key| Some(key.to_owned()));
+        assert_eq!(upstream.keys(), shown, "{status}");
+        assert!(
+            elsewhere.seen().is_empty(),
+            "{status}: {elsewhere:?}",
+            elsewhere = elsewhere.seen()
         );
     }
 }

@@ -6,6 +6,7 @@
 //! numbers. No target here may be loosened without a decision record.
 
 mod aws_credentials;
+mod changes;
 mod failures;
 mod holding;
 mod leased;

@@ -100,6 +100,7 @@ impl Store {
             environment: &environment,
             taken: &Arc::new(TakenEnvironment::from_values(&pool, taken.iter().copied())),
             pool: &pool,
+            recorder: &keyward::secrets::Unrecorded::shared(),
         };
         let provider = build(&[], &BTreeMap::new(), &settings, cx)?.remove(0);
         let provider = Arc::new(Protected::new(provider, None));

@@ -35,7 +35,7 @@ fn when_all_calls_are_out(place: In, terms: &str) {
     }
     let log = keyward.process.stderr();
     let told = log.matches("its store has another").count();
-    assert_eq!(told, ROTATIONS * CALLS, "the operator is told\n{log}");
+    assert!(told >= ROTATIONS, "the operator is told\n{log}");
 }
 
 /// Calls come and go all the while: some fetch, some are on their way, some are being answered. As

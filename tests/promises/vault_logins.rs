@@ -118,6 +118,7 @@ impl Store {
             environment: &HashMap::new(),
             taken: &Arc::new(TakenEnvironment::default()),
             pool: &pool,
+            recorder: &keyward::secrets::Unrecorded::shared(),
         };
         let built = build(&[], &BTreeMap::new(), &settings, cx);
         let provider = built

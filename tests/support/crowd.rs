@@ -87,6 +87,11 @@ impl<'a> Crowd<'a> {
         std::mem::take(&mut self.ended)
     }
 
+    /// What the server has written to standard error.
+    pub fn said(&self) -> String {
+        self.keyward.process.stderr()
+    }
+
     /// How many calls were started.
     pub fn started(&self) -> usize {
         self.started

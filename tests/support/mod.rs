@@ -14,6 +14,7 @@ pub mod environment;
 pub mod full_pipe;
 pub mod http;
 pub mod keyward;
+pub mod misbehaving;
 pub mod moto;
 pub mod openbao;
 pub mod openbao_api;

@@ -7,6 +7,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use reqwest::Url;
+use tracing::Instrument;
 
 use super::{Broker, Outcome};
 use crate::{
@@ -75,7 +76,9 @@ impl Broker {
                 return Ok(None);
             }
             AfterRefusal::Nothing(generation) => {
-                (self.fetch(&key, generation, question.asker).await, true)
+                let mark = Some(refused.mark);
+                let fetched = self.fetch(&key, generation, mark, question.asker);
+                (fetched.await, true)
             }
         };
         match outcome {
@@ -124,7 +127,7 @@ impl Broker {
         let generation = match known {
             Known::Value { value, refresh } => {
                 if let Some(generation) = refresh {
-                    self.refresh(&key, generation, question);
+                    self.refresh(&key, generation, value.mark(), question);
                 }
                 return (Ok(value), SecretOutcome::Hit);
             }
@@ -139,7 +142,7 @@ impl Broker {
             }
             Known::Nothing(generation) => generation,
         };
-        match self.fetch(&key, generation, question.asker).await {
+        match self.fetch(&key, generation, None, question.asker).await {
             Ok(secret) => (Ok(secret), SecretOutcome::Fetched),
             Err(error) => {
                 let stale = is_transient(&error).then(|| self.cache().stale(&key, now()));
@@ -162,17 +165,18 @@ impl Broker {
         }
     }
 
-    /// Fetches, or joins the fetch under way.
+    /// Fetches, or joins the fetch under way. `refused` is the value that the caller cannot use.
     async fn fetch(
         self: &Arc<Self>,
         key: &Key,
         generation: Generation,
+        refused: Option<Mark>,
         asker: &CallIdentity,
     ) -> Outcome {
         let flight = (key.clone(), generation);
         self.flights
             .join(&flight, || {
-                self.flight(key.clone(), generation, asker.clone())
+                self.flight(key.clone(), generation, refused, asker.clone())
             })
             .await
     }
@@ -182,10 +186,15 @@ impl Broker {
         self: &Arc<Self>,
         key: Key,
         generation: Generation,
+        refused: Option<Mark>,
         asker: CallIdentity,
     ) -> BoxFuture<'static, Outcome> {
         let broker = Arc::clone(self);
         Box::pin(async move {
+            let arrived = broker.cache().arrived(&key, refused, now());
+            if let Some(value) = arrived {
+                return Ok(value);
+            }
             let Some(steps) = broker.steps(&key.name, key.principal.as_deref()) else {
                 return Err(SecretError::PrincipalUnfit { name: key.name });
             };
@@ -196,7 +205,14 @@ impl Broker {
                 }
             }
             let walk = Walk::default();
-            let resolved = chain::resolve(&key.name, &steps, &asker, &broker.pool, walk).await;
+            let span = tracing::debug_span!(
+                "secret_fetch",
+                secret = %key.name,
+                request_id = asker.request_id
+            );
+            let resolved = chain::resolve(&key.name, &steps, &asker, &broker.pool, walk)
+                .instrument(span)
+                .await;
             let outcome = resolved.map(|(provider, found)| {
                 let name = key.name.clone();
                 Arc::new(Secret::new(name, provider, found, &broker.marker))
@@ -227,14 +243,20 @@ impl Broker {
     }
 
     /// Fetches in the background a value that is soon at its end.
-    fn refresh(self: &Arc<Self>, key: &Key, generation: Generation, question: Question<'_>) {
+    fn refresh(
+        self: &Arc<Self>,
+        key: &Key,
+        generation: Generation,
+        current: Mark,
+        question: Question<'_>,
+    ) {
         let broker = Arc::clone(self);
         let key = key.clone();
         let (name, consumer) = (question.name.clone(), question.consumer.clone());
         let asker = question.asker.clone();
         self.housekeeping.spawn(async move {
             let started = now();
-            let outcome = broker.fetch(&key, generation, &asker).await;
+            let outcome = broker.fetch(&key, generation, Some(current), &asker).await;
             let how = match &outcome {
                 Ok(_) => SecretOutcome::Refreshed,
                 Err(error) => failure(error),

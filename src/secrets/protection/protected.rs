@@ -180,7 +180,29 @@ impl SecretProvider for Protected {
     }
 
     fn fetch<'a>(&'a self, fetch: Fetch<'a>) -> BoxFuture<'a, Answer> {
-        Box::pin(async move { self.ask(&[fetch]).await.pop().unwrap_or_else(left_out) })
+        Box::pin(async move {
+            // What needs no store is not kept back by a store that fails.
+            if let Some(held) = self.inner.at_hand(fetch, false).await {
+                return held;
+            }
+            let answer = self.ask(&[fetch]).await.pop().unwrap_or_else(left_out);
+            let Some(error) = answer.as_ref().err().filter(|e| e.kind.is_transient()) else {
+                return answer;
+            };
+            let held = self.inner.at_hand(fetch, true).await;
+            if held.is_some() {
+                tracing::warn!(%error, "the store fails: what is held is used to its end");
+            }
+            held.unwrap_or(answer)
+        })
+    }
+
+    fn at_hand<'a>(
+        &'a self,
+        fetch: Fetch<'a>,
+        is_last_resort: bool,
+    ) -> BoxFuture<'a, Option<Answer>> {
+        self.inner.at_hand(fetch, is_last_resort)
     }
 
     fn on_error(&self) -> OnError {

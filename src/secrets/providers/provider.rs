@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        Reference, SecretName,
+        Reference, SecretName, SecretRecorder,
         memory::{LockedBuffer, Pool, TakenEnvironment},
     },
     Limits, ProviderError,
@@ -66,6 +66,16 @@ pub trait SecretProvider: Send + Sync {
         })
     }
 
+    /// What the provider holds for `fetch` without asking its store, such as the value of a lease.
+    /// As a last resort, when the store fails, also what it would rather have replaced.
+    fn at_hand<'a>(
+        &'a self,
+        _fetch: Fetch<'a>,
+        _is_last_resort: bool,
+    ) -> BoxFuture<'a, Option<Result<Lookup, ProviderError>>> {
+        Box::pin(async { None })
+    }
+
     /// Whether [`SecretProvider::fetch_many`] is more than one fetch after another.
     fn asks_together(&self) -> bool {
         false
@@ -104,6 +114,8 @@ pub struct BuildContext<'a> {
     pub taken: &'a Arc<TakenEnvironment>,
     /// Where a login's token is kept.
     pub pool: &'a Arc<Pool>,
+    /// Whom a provider tells what it does on its own: logins, renewals, leases.
+    pub recorder: &'a Arc<dyn SecretRecorder>,
 }
 
 /// What a provider is asked.

@@ -250,6 +250,7 @@ mod tests {
             environment: &HashMap::new(),
             taken: &Arc::new(TakenEnvironment::default()),
             pool: &Pool::reserve(),
+            recorder: &crate::secrets::Unrecorded::shared(),
         };
         let providers = build(&chain, &mentions, &settings, cx)?;
         Ok(providers
@@ -311,6 +312,7 @@ mod tests {
                 environment: &HashMap::new(),
                 taken: &Arc::new(TakenEnvironment::default()),
                 pool: &Pool::reserve(),
+                recorder: &crate::secrets::Unrecorded::shared(),
             };
             let settings = serde_json::from_str(json).unwrap();
             build(&[], &Mentions::new(), &settings, cx).unwrap()[0].on_error()

@@ -131,7 +131,11 @@ async fn while_vault_is_down_the_lease_that_ends_soon_is_used_to_its_end() {
         }
     };
     let ended = tokio::time::timeout(PATIENCE, used).await.unwrap();
-    assert_eq!(ended, ErrorKind::Sealed);
+    // By then the breaker may be open; what was held was used all the same.
+    assert!(
+        matches!(ended, ErrorKind::Sealed | ErrorKind::CircuitOpen),
+        "{ended:?}"
+    );
     assert_eq!(store.pool.used_bytes(), 0);
 }
 

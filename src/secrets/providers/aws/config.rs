@@ -249,6 +249,7 @@ mod tests {
             environment: &environment,
             taken: &Arc::default(),
             pool: &Pool::reserve(),
+            recorder: &crate::secrets::Unrecorded::shared(),
         };
         match settings.build(cx) {
             Ok(_) => Vec::new(),
@@ -326,6 +327,7 @@ mod tests {
             environment: &HashMap::new(),
             taken: &Arc::default(),
             pool: &pool,
+            recorder: &crate::secrets::Unrecorded::shared(),
         };
         let limits = settings.build(cx).unwrap().limits();
         assert_eq!(limits.deadline, Some(Duration::from_secs(3)));

@@ -251,6 +251,7 @@ mod tests {
             environment: &environment,
             taken: &Arc::new(TakenEnvironment::from_values(&pool, taken)),
             pool: &pool,
+            recorder: &crate::secrets::Unrecorded::shared(),
         };
         let problems = settings.build(cx).err().unwrap_or_default();
         assert!(!format!("{problems:?}").contains("sk-"), "{problems:?}");
@@ -304,6 +305,7 @@ mod tests {
                 environment: &HashMap::new(),
                 taken: &Arc::default(),
                 pool: &Pool::reserve(),
+                recorder: &crate::secrets::Unrecorded::shared(),
             };
             settings.build(cx).is_ok()
         };

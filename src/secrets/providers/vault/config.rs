@@ -134,7 +134,14 @@ impl ProviderSettings for VaultSettings {
         warn_of_ignored(cx);
         let credentials = tls.credentials.clone();
         let wire = Wire::new(endpoint, tls);
-        let session = Session::new(wire, login, namespace, credentials, Arc::clone(cx.pool));
+        let session = Session::new(
+            wire,
+            login,
+            namespace,
+            credentials,
+            Arc::clone(cx.pool),
+            Arc::clone(cx.recorder),
+        );
         Ok(Arc::new(VaultProvider::new(
             session,
             lookup,
@@ -268,6 +275,7 @@ mod tests {
             environment: &environment,
             taken: &Arc::default(),
             pool: &Pool::reserve(),
+            recorder: &crate::secrets::Unrecorded::shared(),
         };
         match settings.build(cx) {
             Ok(_) => Vec::new(),

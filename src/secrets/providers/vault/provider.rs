@@ -57,36 +57,34 @@ impl VaultProvider {
             .map_err(|detail| ProviderError::new(ErrorKind::Misconfigured, detail))?;
         let namespace = place.namespace.or(self.session.namespace.as_deref());
         let about = self.about(&place, namespace);
-        let held = match place.version {
+        let ageing = match place.version {
             None => self.leases.held(&lease_key(&place, namespace)),
             Some(_) => None,
         };
-        if let Some((leased, true)) = &held
-            && self.leases.claim(leased)
-        {
-            return self.hand_out(leased, &place, fetch.pool, &about).await;
+        let ageing = ageing.map(|(leased, _)| leased);
+        self.ask(&place, namespace, ageing.as_ref(), fetch.pool, &about)
+            .await
+    }
+
+    /// The value of a lease that is held: one that is not due for replacement, or as a last resort
+    /// one that has not ended.
+    async fn leased(
+        &self,
+        fetch: Fetch<'_>,
+        is_last_resort: bool,
+    ) -> Option<Result<Lookup, ProviderError>> {
+        let place = Place::of(fetch.reference).ok()?;
+        if place.version.is_some() {
+            return None;
         }
-        let held = held.map(|(leased, _)| leased);
-        let asking = self.ask(&place, namespace, held.as_ref(), fetch.pool, &about);
-        let outcome = match (&held, self.limits.deadline) {
-            // In time for the lease at hand to stand in.
-            (Some(_), Some(deadline)) => {
-                let asked = tokio::time::timeout(deadline.mul_f64(0.8), asking).await;
-                asked.unwrap_or_else(|_| Err(late(&about)))
-            }
-            _ => asking.await,
-        };
-        match (outcome, held) {
-            (Err(error), Some(leased))
-                if error.kind.is_transient()
-                    && Instant::now() < leased.ends
-                    && self.leases.claim(&leased) =>
-            {
-                tracing::warn!(error = %error, "no newer lease yet: using the one that ends soon");
-                self.hand_out(&leased, &place, fetch.pool, &about).await
-            }
-            (outcome, _) => outcome,
+        let namespace = place.namespace.or(self.session.namespace.as_deref());
+        let (leased, is_fresh) = self.leases.held(&lease_key(&place, namespace))?;
+        let is_usable = is_fresh || is_last_resort && Instant::now() < leased.ends;
+        if !is_usable || !self.leases.claim(&leased) {
+            return None;
         }
+        let about = self.about(&place, namespace);
+        Some(self.hand_out(&leased, &place, fetch.pool, &about).await)
     }
 
     async fn ask(
@@ -280,10 +278,6 @@ fn lease_key(place: &Place<'_>, namespace: Option<&str>) -> Key {
     }
 }
 
-fn late(about: &str) -> ProviderError {
-    ProviderError::new(ErrorKind::TimedOut, format!("{about}: no answer in time"))
-}
-
 fn denied(about: &str) -> ProviderError {
     ProviderError::new(
         ErrorKind::Forbidden,
@@ -310,6 +304,14 @@ impl SecretProvider for VaultProvider {
 
     fn fetch<'a>(&'a self, fetch: Fetch<'a>) -> BoxFuture<'a, Result<Lookup, ProviderError>> {
         Box::pin(self.look_up(fetch))
+    }
+
+    fn at_hand<'a>(
+        &'a self,
+        fetch: Fetch<'a>,
+        is_last_resort: bool,
+    ) -> BoxFuture<'a, Option<Result<Lookup, ProviderError>>> {
+        Box::pin(self.leased(fetch, is_last_resort))
     }
 
     fn limits(&self) -> Limits {

@@ -20,6 +20,7 @@ use super::{
     wire::Answer,
 };
 use crate::secrets::{
+    Upkeep,
     memory::LockedBuffer,
     providers::{ErrorKind, ProviderError},
 };
@@ -174,6 +175,7 @@ async fn keep(session: &Weak<Session>, subject: &Subject, mut lease: Lease) {
             }
             Err(error) => {
                 failures += 1;
+                session.tell(Upkeep::Failed);
                 if failures == 1 {
                     tracing::warn!("the token {} is not renewed yet: {error}", session.source());
                 }
@@ -184,6 +186,7 @@ async fn keep(session: &Weak<Session>, subject: &Subject, mut lease: Lease) {
 
 fn tell_renewed(session: &Session, subject: &Subject, lease: Lease) {
     let address = session.wire.address();
+    session.tell(Upkeep::TokenRenewed);
     match subject {
         _ if lease.can_be_renewed() => tracing::debug!(address, "renewed the token at Vault"),
         Subject::Made(_) => tracing::debug!(

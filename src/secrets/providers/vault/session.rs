@@ -28,6 +28,7 @@ use super::{
     wire::{Answer, Caller, Wire},
 };
 use crate::secrets::{
+    SecretRecorder, Upkeep,
     memory::{LockedBuffer, Pool},
     providers::{ErrorKind, ProviderError, json_field},
 };
@@ -67,6 +68,7 @@ pub(super) struct Session {
     login: Login,
     credentials: Option<PathBuf>,
     pool: Arc<Pool>,
+    recorder: Arc<dyn SecretRecorder>,
     held: Mutex<Held>,
 }
 
@@ -77,6 +79,7 @@ impl Session {
         namespace: Option<String>,
         credentials: Option<PathBuf>,
         pool: Arc<Pool>,
+        recorder: Arc<dyn SecretRecorder>,
     ) -> Arc<Self> {
         Arc::new(Self {
             wire,
@@ -84,6 +87,7 @@ impl Session {
             login,
             credentials,
             pool,
+            recorder,
             held: Mutex::default(),
         })
     }
@@ -201,6 +205,11 @@ impl Session {
         }
     }
 
+    /// Tells what was done without being asked.
+    pub(super) fn tell(&self, upkeep: Upkeep) {
+        self.recorder.upkeep("vault", upkeep);
+    }
+
     /// Never held across an await.
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
@@ -259,6 +268,7 @@ impl Session {
                 let answer = method.log_in(&desk).await?;
                 let token = Arc::new(self.token_in(&answer, asked).await?);
                 token.mark_used();
+                self.tell(Upkeep::LoggedIn);
                 self.hold(&token).await?;
                 Ok(token)
             }
@@ -321,13 +331,17 @@ impl Session {
         match tokio::time::timeout(REVOKE, revoking).await {
             Ok(Ok(answer)) if (200..=299).contains(&answer.status) => {
                 tracing::debug!(address, "revoked the login at Vault");
+                self.tell(Upkeep::Revoked);
             }
             // It is dead already, which is as good.
             Ok(Ok(answer)) if answer.status == 403 => {}
-            _ => tracing::warn!(
-                address,
-                "the login at Vault was not revoked; it ends by itself"
-            ),
+            _ => {
+                tracing::warn!(
+                    address,
+                    "the login at Vault was not revoked; it ends by itself"
+                );
+                self.tell(Upkeep::Failed);
+            }
         }
     }
 }

@@ -30,6 +30,7 @@ use super::{
     term::{Condition, Term},
 };
 use crate::secrets::{
+    Upkeep,
     memory::Pool,
     providers::{ErrorKind, MAX_VALUE_BYTES, ProviderError},
 };
@@ -222,6 +223,7 @@ impl Inner {
                 let Key { mount, path, .. } = key;
                 let ttl = grant.duration.as_secs();
                 tracing::info!(mount, path, version = &*ticket.version, ttl, "lease made");
+                self.session.tell(Upkeep::Leased);
                 let kept = Kept {
                     ticket,
                     term,

@@ -18,7 +18,7 @@ use super::{
     shelf::{Due, Key},
     term::Term,
 };
-use crate::secrets::providers::ErrorKind;
+use crate::secrets::{Upkeep, providers::ErrorKind};
 
 /// How long Vault may take to answer one renewal or revocation.
 const TEND: Duration = Duration::from_secs(10);
@@ -130,6 +130,7 @@ impl Inner {
                     self.shelf().renewed(ticket.number, next);
                     let ttl = grant.duration.as_secs();
                     tracing::debug!(mount, path, version, ttl, "lease renewed");
+                    self.session.tell(Upkeep::LeaseRenewed);
                     return Ok(next);
                 }
                 (Renewal::Lost, _) => return Err(End::Lost),
@@ -147,6 +148,7 @@ impl Inner {
                 }
                 (Renewal::Failed(kind), _) => {
                     failures += 1;
+                    self.session.tell(Upkeep::Failed);
                     tracing::warn!(mount, path, version, error = %kind, "lease not renewed yet");
                     match term.pause(failures, Instant::now(), fastrand::f64()) {
                         Some(pause) => tokio::time::sleep(pause).await,
@@ -172,6 +174,7 @@ impl Inner {
             match tokio::time::timeout(TEND, asked).await {
                 Ok(Ok((answer, ..))) if (200..=299).contains(&answer.status) => {
                     tracing::info!(mount, path, version, "lease revoked");
+                    self.session.tell(Upkeep::Revoked);
                     return;
                 }
                 Ok(Ok((answer, ..))) if answer.status == 403 => {
