@@ -18,7 +18,7 @@ use crate::support::{
 
 #[test]
 fn a_leased_password_is_once_in_the_pool_between_calls_and_outside_only_in_flight() {
-    // Both are root's where root runs the tests.
+    // It is started as root where root runs the tests.
     let postgres = Postgres::shared();
     ordinary_user::tries(|| {
         let lender = postgres.lend(vault(), "10m", "1h");

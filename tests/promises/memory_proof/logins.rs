@@ -17,7 +17,7 @@ use super::{
 use crate::support::upstream::ANSWER;
 
 /// The most copies of a credential outside the pool while the login with it is out.
-const LOGGING_IN: usize = 3;
+const LOGGING_IN: usize = 2;
 
 /// The same of a token while Vault is asked with it.
 const ASKING: usize = 2;
@@ -181,7 +181,9 @@ fn through(way_in: WayIn) -> (Vec<Row>, Vec<String>) {
     } else {
         look.entrance.upstream.wait_for_requests(1);
         // A supplied token is looked up a second after it was first used.
-        look.entrance.proxy.wait_for_path(lookups + 1, "lookup-self");
+        look.entrance
+            .proxy
+            .wait_for_path(lookups + 1, "lookup-self");
         after_the_end();
     }
     look.at(Moment::InFlight);

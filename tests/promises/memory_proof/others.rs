@@ -87,7 +87,7 @@ fn over_http(token: &str) -> (Watched, String) {
 #[test]
 fn a_bearer_token_is_gone_when_it_was_checked() {
     ordinary_user::tries(|| {
-        let token = Canary::random(64);
+        let token = Canary::random(43);
         let (server, address) = over_http(&token);
         let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping", "params": {} }).to_string();
         let asked = Request::new("POST", format!("http://{address}/mcp"))

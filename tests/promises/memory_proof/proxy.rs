@@ -138,8 +138,7 @@ impl RecordingProxy {
     fn told(&self, part: &str, pointer: &str) -> Vec<String> {
         let answers = self.shared.answers.all();
         let of_path = answers.iter().filter(|answer| answer.path.contains(part));
-        let parsed =
-            of_path.filter_map(|answer| serde_json::from_str::<Value>(&answer.text).ok());
+        let parsed = of_path.filter_map(|answer| serde_json::from_str::<Value>(&answer.text).ok());
         parsed
             .filter_map(|answer| Some(answer.pointer(pointer)?.as_str()?.to_owned()))
             .collect()

@@ -26,7 +26,7 @@ fn after_renewal(is_ours: bool) -> [Report; 2] {
     let upstream = Way::Http1.upstream(&key);
     let (reference, role) = in_vault(vault(), &key);
     let proxy = RecordingProxy::start(&AUTHORITY, vault().address(), &AUTHORITY.pem);
-    let supplied = Canary::random(64);
+    let supplied = Canary::random(95);
     let provider = if is_ours {
         let settings = json!({ "token_ttl": LIFE, "token_policies": [role.name] });
         vault().put(&format!("auth/approle/role/{}", role.name), &settings);

@@ -176,7 +176,7 @@ impl Asked {
 
 /// A key in Vault, and a server's configuration to come to it by `way_in`.
 pub fn arrange(way_in: WayIn) -> (Entrance, Setup) {
-    let key = Canary::random(64);
+    let key = Canary::random(51);
     let upstream = Way::Http1.upstream(&key);
     let (reference, role) = in_vault(vault(), &key);
     let asked = ask(way_in, &role);
@@ -223,7 +223,7 @@ fn ask(way_in: WayIn, role: &AppRole) -> Asked {
         WayIn::Kubernetes => kubernetes(&policies),
         WayIn::Jwt => jwt(&policies),
         WayIn::Userpass => {
-            let (mount, password) = (vault().fresh_auth("userpass"), Canary::random(64));
+            let (mount, password) = (vault().fresh_auth("userpass"), Canary::random(24));
             let user = json!({ "password": *password, "token_policies": policies });
             vault().put(&format!("auth/{mount}/users/keyward"), &user);
             Asked::by(format!(
@@ -237,7 +237,8 @@ fn ask(way_in: WayIn, role: &AppRole) -> Asked {
 }
 
 fn supplied(way_in: WayIn, policies: &Value) -> Asked {
-    let token = Canary::random(64);
+    // As OpenBao's are, and as Vault's.
+    let token = Canary::random(if way_in == WayIn::TokenFile { 95 } else { 26 });
     let made = json!({ "id": *token, "policies": policies, "no_parent": true });
     vault().put("auth/token/create", &made);
     match way_in {
@@ -320,12 +321,13 @@ fn cert(policies: &Value) -> Asked {
         "token_policies": policies,
     });
     vault().put(&format!("auth/{mount}/certs/app"), &role);
-    let auth = format!(
-        "cert: {{ certificate_file: client.pem, key_file: client.key, mount: {mount} }}"
-    );
+    let auth =
+        format!("cert: {{ certificate_file: client.pem, key_file: client.key, mount: {mount} }}");
     let mut asked = Asked::by(auth);
     asked.manner.certificate = Some((clients.pem(), format!("{certificate}{key_pem}")));
-    asked.files.push(("client.pem", Zeroizing::new(certificate)));
+    asked
+        .files
+        .push(("client.pem", Zeroizing::new(certificate)));
     asked.files.push(("client.key", Zeroizing::new(key_pem)));
     let (number, mut words) = (scalar(&key), scalar(&key));
     words.reverse();
