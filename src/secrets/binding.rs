@@ -12,7 +12,7 @@ use reqwest::Url;
 use super::{
     Broker, Consumer, Secret, SecretError, SecretName,
     broker::{Key, Question, Refused},
-    cache::Mark,
+    cache::{Mark, Refusal},
 };
 use crate::call::CallIdentity;
 
@@ -88,6 +88,7 @@ impl Binding {
     pub async fn lend_after_refusal(
         &self,
         used: &Used,
+        refusal: Refusal,
         asker: &CallIdentity,
         url: &Url,
     ) -> Result<Option<Lent>, SecretError> {
@@ -95,6 +96,7 @@ impl Binding {
         self.check(question, url)?;
         let refused = Refused {
             mark: used.mark,
+            refusal,
             provider: &used.provider,
             version: used.version.as_deref(),
         };

@@ -30,6 +30,11 @@ const MANY_SLOTS: usize = 1024;
 /// For how long "the store still has the value that was refused" is believed.
 const BELIEVED: Duration = Duration::from_secs(5);
 
+/// How many refusals of a secret are looked into at the most within [`LOOKED_INTO`]: a client that
+/// can make an upstream refuse (a model that a key may not use) must not drive its store.
+const REFUSALS: usize = 3;
+const LOOKED_INTO: Duration = Duration::from_secs(15);
+
 /// The longest that a value is kept for calls whose own was refused.
 const RECOVERY: Duration = Duration::from_secs(30);
 
@@ -59,6 +64,17 @@ pub struct Fresh<V> {
     pub bytes: usize,
     /// The end of its lease.
     pub expires_at: Option<Instant>,
+    /// A place before its own failed, and `on_error: next` let that pass.
+    pub is_fallback: bool,
+}
+
+/// What an upstream's refusal says of the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Of the value itself (HTTP 401).
+    OfTheKey,
+    /// Of this request with this value (HTTP 403), which may be the request's fault.
+    OfTheRequest,
 }
 
 /// How a fetch ended.
@@ -91,7 +107,8 @@ pub enum Known<V> {
 pub enum AfterRefusal<V> {
     /// Another value has been fetched since.
     Newer(V),
-    /// The store was asked a moment ago and still has the refused one.
+    /// The store was asked a moment ago and still has the refused one, or was asked for refused ones
+    /// too often.
     Same,
     /// It must be fetched.
     Nothing(Generation),
@@ -116,11 +133,43 @@ struct Slot<V> {
     /// The refused value that the store had again, and until when that is believed.
     still: Option<(Mark, Instant)>,
     is_rechecking: bool,
+    /// Whether the fetch after a refusal has yet to begin.
+    is_recheck_due: bool,
+    /// When refusals were last looked into, the oldest first.
+    looked_into: Vec<Instant>,
+    /// What was kept of a value whose refusal may have been the request's fault, until the store
+    /// has answered.
+    parked: Option<Kept<V>>,
     /// Values that calls are out with, by mark.
     lent: Vec<(Mark, usize)>,
 }
 
 impl<V> Slot<V> {
+    /// Goes on with what is there, because there is no better answer now.
+    fn hold_out(&mut self, parked: Option<Kept<V>>, terms: &Terms, now: Instant) {
+        if let Some(mut parked) = parked.filter(|_| self.kept.is_none()) {
+            // Only where its store fails: nobody has cleared it of the refusal.
+            parked.fresh_until = parked.fresh_until.min(now);
+            self.kept = Some(parked);
+        }
+        if let Some(kept) = &mut self.kept {
+            let left = kept.fresh_until.saturating_duration_since(now);
+            kept.refresh_from = now + (left / 2).max(Duration::from_secs(1));
+            kept.is_refreshing = terms.refresh_ahead.is_zero();
+        }
+    }
+
+    /// Whether one more refusal is looked into, which counts as one.
+    fn may_look_into(&mut self, now: Instant) -> bool {
+        self.looked_into
+            .retain(|then| now.saturating_duration_since(*then) < LOOKED_INTO);
+        let may = self.looked_into.len() < REFUSALS;
+        if may {
+            self.looked_into.push(now);
+        }
+        may
+    }
+
     fn is_lent(&self, mark: Option<Mark>) -> bool {
         self.lent.iter().any(|(lent, _)| Some(*lent) == mark)
     }
@@ -197,7 +246,12 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
             return;
         }
         let was_rechecking = std::mem::take(&mut slot.is_rechecking);
+        let parked = slot.parked.take();
         match settled {
+            // What stands in for a place that failed is used for this call, and replaces nothing.
+            Settled::Found(Fresh {
+                is_fallback: true, ..
+            }) => slot.hold_out(parked, terms, now),
             Settled::Found(fresh) => {
                 slot.missed_until = None;
                 slot.kept = None;
@@ -245,13 +299,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
                     slot.missed_until = now.checked_add(terms.negative_ttl);
                 }
             }
-            Settled::Failed { is_transient: true } => {
-                if let Some(kept) = &mut slot.kept {
-                    let left = kept.fresh_until.saturating_duration_since(now);
-                    kept.refresh_from = now + (left / 2).max(Duration::from_secs(1));
-                    kept.is_refreshing = terms.refresh_ahead.is_zero();
-                }
-            }
+            Settled::Failed { is_transient: true } => slot.hold_out(parked, terms, now),
             // The store has spoken: what it said before holds no more.
             Settled::Failed {
                 is_transient: false,
@@ -292,7 +340,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
     }
 
     /// Takes in that an upstream refused the value of `mark`.
-    pub fn refuse(&mut self, key: &K, mark: Mark, now: Instant) -> AfterRefusal<V> {
+    pub fn refuse(
+        &mut self,
+        key: &K,
+        mark: Mark,
+        refusal: Refusal,
+        now: Instant,
+    ) -> AfterRefusal<V> {
         let next = self.generations + 1;
         let slot = self.slot(key);
         if let Some(kept) = &slot.kept
@@ -312,10 +366,19 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
             }
             return AfterRefusal::Same;
         }
-        slot.kept = None;
+        if !slot.is_rechecking && !slot.may_look_into(now) {
+            if refusal == Refusal::OfTheKey {
+                slot.kept = None;
+            }
+            return AfterRefusal::Same;
+        }
         slot.refused = Some(mark);
+        match refusal {
+            Refusal::OfTheKey => (slot.kept, slot.parked) = (None, None),
+            Refusal::OfTheRequest => slot.parked = slot.kept.take().or(slot.parked.take()),
+        }
         if !slot.is_rechecking {
-            slot.is_rechecking = true;
+            (slot.is_rechecking, slot.is_recheck_due) = (true, true);
             slot.generation = next;
             self.generations = next;
         }
@@ -336,9 +399,10 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
         self.kept().map(|(_, kept)| kept.usable_until).min()
     }
 
-    /// Whether the value of `key` was refused and is being fetched anew.
-    pub fn is_rechecking(&self, key: &K) -> bool {
-        self.slots.get(key).is_some_and(|slot| slot.is_rechecking)
+    /// Whether the fetch that now begins is the first after a refusal: once for each.
+    pub fn begins_recheck(&mut self, key: &K) -> bool {
+        let slot = self.slots.get_mut(key);
+        slot.is_some_and(|slot| std::mem::take(&mut slot.is_recheck_due))
     }
 
     /// Whether anything is kept.
@@ -367,6 +431,9 @@ impl<K: Clone + Eq + Hash, V: Clone> Cache<K, V> {
                 refused: None,
                 still: None,
                 is_rechecking: false,
+                is_recheck_due: false,
+                looked_into: Vec::new(),
+                parked: None,
                 lent: Vec::new(),
             }
         })

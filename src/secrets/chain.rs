@@ -22,6 +22,14 @@ pub(super) struct Step {
     pub(super) reference: Reference,
 }
 
+/// A secret that was found.
+pub(super) struct Resolved {
+    pub(super) provider: Arc<str>,
+    pub(super) found: Found,
+    /// Whether a place before this one failed, and `on_error: next` let that pass.
+    pub(super) is_fallback: bool,
+}
+
 /// What one place answered, for the operator who asks how a secret is found.
 #[derive(Debug)]
 pub struct Answered {
@@ -71,7 +79,7 @@ pub(super) async fn resolve(
     asker: &CallIdentity,
     pool: &Pool,
     mut walk: Walk<'_>,
-) -> Result<(Arc<str>, Found), SecretError> {
+) -> Result<Resolved, SecretError> {
     let mut passed_over = None;
     for Step {
         provider,
@@ -98,7 +106,13 @@ pub(super) async fn resolve(
             });
         }
         match answer {
-            Ok(Lookup::Found(found)) => return Ok((provider.name().into(), found)),
+            Ok(Lookup::Found(found)) => {
+                return Ok(Resolved {
+                    provider: provider.name().into(),
+                    found,
+                    is_fallback: passed_over.is_some(),
+                });
+            }
             Ok(Lookup::Miss) => {
                 tracing::debug!(secret = %name, provider = provider.name(), "not found, next");
             }
@@ -249,8 +263,13 @@ mod tests {
             let expected_asked = end.map_or(answers.len(), |end| end + 1);
             prop_assert_eq!(&*asked.lock().unwrap(), &(0..expected_asked).collect::<Vec<_>>());
             let passed_over = answers.contains(&passes);
+            let passed_over_before =
+                |end: Option<usize>| end.is_some_and(|end| answers[..end].contains(&passes));
             let as_told = match (end.map(|end| answers[end]), &outcome) {
-                (Some(Answer::Hit), Ok((_, found))) => found.version == end.map(|e| e.to_string()),
+                (Some(Answer::Hit), Ok(hit)) => {
+                    hit.is_fallback == passed_over_before(end)
+                        && hit.found.version == end.map(|e| e.to_string())
+                }
                 (Some(_), Err(SecretError::Provider { .. })) => true,
                 (None, Err(SecretError::NoReference { .. })) => answers.is_empty(),
                 (None, Err(SecretError::Provider { .. })) => passed_over,

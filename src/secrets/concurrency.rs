@@ -19,7 +19,7 @@ use shuttle::{
 };
 
 use super::{
-    cache::{AfterRefusal, Cache, Fresh, Generation, Known, Mark, Settled, Terms},
+    cache::{AfterRefusal, Cache, Fresh, Generation, Known, Mark, Refusal, Settled, Terms},
     single_flight::SingleFlight,
 };
 
@@ -78,6 +78,7 @@ impl House {
                 mark: mark(value),
                 bytes: 1,
                 expires_at: None,
+                is_fallback: false,
             };
             let settled = Settled::Found(fresh);
             let mut cache = house.cache.lock().unwrap();
@@ -108,7 +109,8 @@ impl House {
 
     async fn after_refusal(self: &Arc<Self>, refused: u8) -> u8 {
         let now = Instant::now();
-        let after = self.cache.lock().unwrap().refuse(&KEY, mark(refused), now);
+        let (mark, refusal) = (mark(refused), Refusal::OfTheKey);
+        let after = self.cache.lock().unwrap().refuse(&KEY, mark, refusal, now);
         match after {
             AfterRefusal::Newer(value) => value,
             AfterRefusal::Same => refused,

@@ -52,6 +52,8 @@ pub enum SecretOutcome {
     NotAllowed,
     /// The stores could not answer.
     Failed,
+    /// The store that would have answered is left alone for a while: it was not asked.
+    LeftAlone,
 }
 
 impl SecretOutcome {
@@ -68,6 +70,7 @@ impl SecretOutcome {
             Self::NotFound => "not_found",
             Self::NotAllowed => "not_allowed",
             Self::Failed => "failed",
+            Self::LeftAlone => "left_alone",
         }
     }
 }

@@ -28,6 +28,7 @@ mod single_flight;
 pub use access::{Consumer, HostPattern, NotAllowed};
 pub use binding::{Binding, Lent, Used};
 pub use broker::{Broker, Checked, Explanation, KeyState, Listed, Place};
+pub use cache::Refusal;
 pub use chain::{Answered, Told};
 pub use config::{NameSettings, SecretsSettings};
 pub use error::SecretError;

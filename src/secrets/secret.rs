@@ -10,7 +10,7 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::{SecretName, cache::Mark, memory::LockedBuffer};
+use super::{SecretName, cache::Mark, chain::Resolved, memory::LockedBuffer};
 
 /// A key, for as long as somebody holds it. Share it as `Arc<Secret>`; the last holder wipes it.
 pub struct Secret {
@@ -21,6 +21,7 @@ pub struct Secret {
     created_at: Option<SystemTime>,
     expires_at: Option<Instant>,
     mark: Mark,
+    is_fallback: bool,
 }
 
 /// Makes the marks by which values are told apart, with keys that only this process has: a mark
@@ -47,13 +48,14 @@ impl Marker {
 }
 
 impl Secret {
-    pub(super) fn new(
-        name: SecretName,
-        provider: Arc<str>,
-        found: super::providers::Found,
-        marker: &Marker,
-    ) -> Self {
+    pub(super) fn new(name: SecretName, resolved: Resolved, marker: &Marker) -> Self {
+        let Resolved {
+            provider,
+            found,
+            is_fallback,
+        } = resolved;
         Self {
+            is_fallback,
             mark: marker.mark(found.value.as_slice()),
             expires_at: found.expires_at,
             value: found.value,
@@ -100,6 +102,11 @@ impl Secret {
     #[must_use]
     pub fn expires_at(&self) -> Option<Instant> {
         self.expires_at
+    }
+
+    /// Whether it stands in for a place that failed.
+    pub(super) fn is_fallback(&self) -> bool {
+        self.is_fallback
     }
 
     pub(super) fn mark(&self) -> Mark {

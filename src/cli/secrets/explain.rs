@@ -77,7 +77,10 @@ fn text(explanation: &Explanation, chain: &[String]) -> String {
     for (index, place) in listed.places.iter().enumerate() {
         let (reference, answer) = match explanation.answers.get(index) {
             // With the principal in its place.
-            Some(answered) => (answered.reference.to_string(), answer(answered)),
+            Some(answered) => {
+                let is_last = index + 1 == listed.places.len();
+                (answered.reference.to_string(), answer(answered, is_last))
+            }
             None => (place.reference.clone(), "not asked".to_owned()),
         };
         lines.push(format!("  {}. {reference}\n     {answer}", index + 1));
@@ -89,16 +92,19 @@ fn text(explanation: &Explanation, chain: &[String]) -> String {
     lines.join("\n")
 }
 
-fn answer(answered: &Answered) -> String {
+fn answer(answered: &Answered, is_last: bool) -> String {
     let latency = milliseconds(answered.latency);
     match &answered.answer {
         Told::Found { version } => {
             let version = version.as_deref().unwrap_or("-");
             format!("found, version {version}, {latency} ms; nobody after it is asked")
         }
+        Told::Miss if is_last => format!("not there, {latency} ms; nobody is left to ask"),
         Told::Miss => format!("not there, {latency} ms; the next is asked"),
         Told::Failed { error, goes_on } => {
-            let then = if *goes_on {
+            let then = if *goes_on && is_last {
+                "`on_error: next` would let the chain go on, but nobody is left to ask"
+            } else if *goes_on {
                 "`on_error: next` lets the chain go on"
             } else {
                 "the chain stops, so that whoever breaks this store cannot choose where the key \

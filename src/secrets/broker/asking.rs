@@ -14,9 +14,10 @@ use crate::{
     call::CallIdentity,
     secrets::{
         Consumer, NotAllowed, Secret, SecretError, SecretName,
-        cache::{AfterRefusal, Fresh, Generation, Known, Mark, Settled},
+        cache::{AfterRefusal, Fresh, Generation, Known, Mark, Refusal, Settled},
         chain::{self, Walk},
         event::{SecretEvent, SecretOutcome},
+        providers::ErrorKind,
     },
     settings::milliseconds,
 };
@@ -40,6 +41,7 @@ pub(in crate::secrets) struct Question<'a> {
 /// What is known of the value that an upstream refused.
 pub(in crate::secrets) struct Refused<'a> {
     pub(in crate::secrets) mark: Mark,
+    pub(in crate::secrets) refusal: Refusal,
     pub(in crate::secrets) provider: &'a str,
     pub(in crate::secrets) version: Option<&'a str>,
 }
@@ -68,7 +70,8 @@ impl Broker {
     ) -> Result<Option<Arc<Secret>>, SecretError> {
         let started = now();
         let key = self.key(question)?;
-        let after = self.cache().refuse(&key, refused.mark, started);
+        let Refused { mark, refusal, .. } = refused;
+        let after = self.cache().refuse(&key, mark, refusal, started);
         let (outcome, was_asked) = match after {
             AfterRefusal::Newer(newer) => (Ok(newer), false),
             AfterRefusal::Same => {
@@ -198,7 +201,7 @@ impl Broker {
             let Some(steps) = broker.steps(&key.name, key.principal.as_deref()) else {
                 return Err(SecretError::PrincipalUnfit { name: key.name });
             };
-            let was_refused = broker.cache().is_rechecking(&key);
+            let was_refused = broker.cache().begins_recheck(&key);
             if was_refused {
                 for step in &steps {
                     step.provider.invalidate(&step.reference).await;
@@ -213,9 +216,9 @@ impl Broker {
             let resolved = chain::resolve(&key.name, &steps, &asker, &broker.pool, walk)
                 .instrument(span)
                 .await;
-            let outcome = resolved.map(|(provider, found)| {
+            let outcome = resolved.map(|resolved| {
                 let name = key.name.clone();
-                Arc::new(Secret::new(name, provider, found, &broker.marker))
+                Arc::new(Secret::new(name, resolved, &broker.marker))
             });
             broker.settle(&key, generation, &outcome);
             outcome
@@ -229,6 +232,7 @@ impl Broker {
                 mark: secret.mark(),
                 bytes: secret.expose(<[u8]>::len),
                 expires_at: secret.expires_at(),
+                is_fallback: secret.is_fallback(),
             }),
             Err(SecretError::NotFound { .. }) => Settled::Missed,
             Err(error) => Settled::Failed {
@@ -415,6 +419,7 @@ fn failure(error: &SecretError) -> SecretOutcome {
         SecretError::NotAllowed { .. } | SecretError::PrincipalUnfit { .. } => {
             SecretOutcome::NotAllowed
         }
+        error if error.kind() == Some(ErrorKind::CircuitOpen) => SecretOutcome::LeftAlone,
         _ => SecretOutcome::Failed,
     }
 }

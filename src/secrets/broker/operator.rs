@@ -223,8 +223,6 @@ impl Broker {
         };
         let steps = steps.unwrap_or_default();
         let resolved = chain::resolve(name, &steps, question.asker, &self.pool, walk).await;
-        resolved.map(|(provider, found)| {
-            Arc::new(Secret::new(name.clone(), provider, found, &self.marker))
-        })
+        resolved.map(|resolved| Arc::new(Secret::new(name.clone(), resolved, &self.marker)))
     }
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     call::CallIdentity,
     secrets::{
-        BreakerState, NotRecorded, Reference, SecretEvent, SecretOutcome, Upkeep,
+        BreakerState, NotRecorded, Reference, Refusal, SecretEvent, SecretOutcome, Upkeep,
         providers::{ErrorKind, Fetch, Found, Lookup, ProviderError},
     },
 };
@@ -277,9 +277,11 @@ async fn two_hundred_calls_refused_one_value_cause_one_fetch_and_get_the_next() 
         // Half at once, half when the first are done.
         let (early, late) = used.split_at(100);
         for some in [early, late] {
-            let again = some
-                .iter()
-                .map(|used| world.binding.lend_after_refusal(used, &asker, &url));
+            let again = some.iter().map(|used| {
+                world
+                    .binding
+                    .lend_after_refusal(used, Refusal::OfTheKey, &asker, &url)
+            });
             for newer in join_all(again).await {
                 assert_eq!(newer.unwrap().unwrap().secret().expose(text), "second");
             }
@@ -303,7 +305,10 @@ async fn a_value_that_stays_refused_is_looked_for_once_in_a_while() {
         .collect();
     let (asker, url) = (asker("local"), url(HOME));
     for used in &used {
-        let newer = world.binding.lend_after_refusal(used, &asker, &url).await;
+        let newer = world
+            .binding
+            .lend_after_refusal(used, Refusal::OfTheKey, &asker, &url)
+            .await;
         assert!(newer.unwrap().is_none());
     }
     assert_eq!(world.store.fetches(), 2);

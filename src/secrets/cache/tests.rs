@@ -27,6 +27,7 @@ fn found(value: u8) -> Settled<u8> {
         mark: mark(value),
         bytes: 100,
         expires_at: None,
+        is_fallback: false,
     })
 }
 
@@ -36,6 +37,7 @@ fn leased(value: u8, expires_at: Instant) -> Settled<u8> {
         mark: mark(value),
         bytes: 100,
         expires_at: Some(expires_at),
+        is_fallback: false,
     })
 }
 
@@ -84,7 +86,8 @@ impl One {
     }
 
     fn refuse(&mut self, value: u8) -> AfterRefusal<u8> {
-        self.cache.refuse(&"k", mark(value), self.now)
+        self.cache
+            .refuse(&"k", mark(value), Refusal::OfTheKey, self.now)
     }
 
     fn must_recheck(&mut self, value: u8) -> Generation {
@@ -317,6 +320,67 @@ fn a_key_that_was_refused_once_is_kept_as_before_when_its_store_says_it_again_la
 }
 
 #[test]
+fn refusals_of_ever_new_values_are_looked_into_a_few_times_only() {
+    for terms in [CACHED, OFF] {
+        let mut one = One::new(terms);
+        for value in 0..3 {
+            let AfterRefusal::Nothing(generation) = one.refuse(value) else {
+                panic!("it is looked into");
+            };
+            one.settle(generation, found(value + 1));
+        }
+        assert_eq!(one.refuse(3), AfterRefusal::Same, "{terms:?}");
+        assert!(!one.cache.keeps_any(), "a refused value is not kept");
+        assert!(matches!(one.wait(15).refuse(3), AfterRefusal::Nothing(_)));
+    }
+}
+
+#[test]
+fn a_refusal_of_the_request_takes_the_value_from_nobody_while_its_store_fails() {
+    for (refusal, stale) in [(Refusal::OfTheRequest, Some(1)), (Refusal::OfTheKey, None)] {
+        let mut one = One::new(CACHED);
+        one.fetch(found(1)).wait(100);
+        let after = one.cache.refuse(&"k", mark(1), refusal, one.now);
+        let AfterRefusal::Nothing(generation) = after else {
+            panic!("it is looked into");
+        };
+        assert_eq!(
+            one.cache.stale(&"k", one.now),
+            None,
+            "until the store has answered"
+        );
+        one.settle(generation, Settled::Failed { is_transient: true });
+        one.must_ask();
+        assert_eq!(one.cache.stale(&"k", one.now), stale);
+        one.wait(50);
+        assert_eq!(one.cache.stale(&"k", one.now), None);
+    }
+}
+
+#[test]
+fn what_stands_in_for_a_place_that_failed_is_not_kept_and_replaces_nothing() {
+    let fallback = |value| match found(value) {
+        Settled::Found(fresh) => Settled::Found(Fresh {
+            is_fallback: true,
+            ..fresh
+        }),
+        other => other,
+    };
+    let mut one = One::new(CACHED);
+    one.fetch(fallback(9)).must_ask();
+    one.fetch(found(1)).wait(80);
+    let Known::Value {
+        refresh: Some(generation),
+        ..
+    } = one.look()
+    else {
+        panic!("it is due");
+    };
+    one.settle(generation, fallback(9));
+    assert_eq!(one.look(), One::hit(1));
+}
+
+#[test]
 fn a_fetch_from_before_a_refusal_settles_nothing() {
     let mut one = One::new(CACHED);
     let before = one.must_ask();
@@ -340,6 +404,7 @@ fn what_is_kept_is_bounded_and_the_least_used_goes_first() {
             mark: mark(0),
             bytes,
             expires_at: None,
+            is_fallback: false,
         };
         cache.settle(&key, generation, Settled::Found(fresh), &CACHED, 0.0, now);
     };
@@ -437,7 +502,7 @@ proptest! {
                     if let Known::Nothing(generation) = one.look() {
                         // The store says again that it is the one.
                         refused = refused.filter(|refused| *refused != value);
-                        if !one.cache.is_rechecking(&"k") {
+                        if !one.cache.slots["k"].is_rechecking {
                             bridges_nothing = bridges_nothing.filter(|one| *one != value);
                         }
                         one.settle(generation, found(value));

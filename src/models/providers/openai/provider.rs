@@ -25,7 +25,7 @@ use crate::{
         Circumstances, Completion, CompletionRequest, Connections, ModelError, ModelErrorKind,
         ModelFacts, ModelProvider, ProviderConfig, Stage,
     },
-    secrets::{Binding, Lent, Secret, SecretName, Used},
+    secrets::{Binding, Lent, Refusal, Secret, SecretName, Used},
 };
 
 /// How much of an error's body is read to learn its kind.
@@ -114,13 +114,16 @@ impl OpenAiProvider {
         let (Some(key), Some(used)) = (&self.key, &exchange.used) else {
             return None;
         };
-        let status = exchange.response.status();
-        if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return None;
-        }
+        let refusal = match exchange.response.status() {
+            StatusCode::UNAUTHORIZED => Refusal::OfTheKey,
+            StatusCode::FORBIDDEN => Refusal::OfTheRequest,
+            _ => return None,
+        };
         let url = &self.config.endpoint;
         // If the store cannot say, the broker has logged why, and the refusal is the answer.
-        let newer = key.lend_after_refusal(used, &cx.identity, url).await;
+        let newer = key
+            .lend_after_refusal(used, refusal, &cx.identity, url)
+            .await;
         newer.ok().flatten()
     }
 

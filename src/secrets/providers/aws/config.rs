@@ -19,16 +19,13 @@ use super::{
 };
 use crate::{
     secrets::providers::{
-        BreakerSettings, BuildContext, OnError, SecretProvider,
+        BreakerSettings, BuildContext, Limits, OnError, SecretProvider,
         endpoint::Endpoint,
         registry::{ProviderSettings, section},
         template::Template,
     },
     settings::{self, Problem},
 };
-
-/// More retries than this outlast any deadline.
-const MOST_RETRIES: u32 = 10;
 
 /// The section `secrets.providers.aws`.
 #[derive(Debug, Clone, Deserialize)]
@@ -164,9 +161,7 @@ impl ProviderSettings for AwsSettings {
             client: LazyClient::new(ground, endpoint),
             keys,
             lookup,
-            timeout: self.timeout,
-            retries: self.retries,
-            breaker: self.breaker,
+            limits: self.limits(),
             on_error: self.on_error,
         }))
     }
@@ -174,6 +169,14 @@ impl ProviderSettings for AwsSettings {
 
 impl AwsSettings {
     /// What is wrong with settings that depend on no other.
+    fn limits(&self) -> Limits {
+        Limits {
+            deadline: Some(self.timeout),
+            retries: self.retries,
+            breaker: Some(self.breaker),
+        }
+    }
+
     fn numbers(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut refuse = |path: Vec<String>, message: &str, help: &str| {
@@ -189,29 +192,7 @@ impl AwsSettings {
                 "write one such as `eu-central-1`",
             );
         }
-        if self.timeout.is_zero() {
-            refuse(
-                key("timeout"),
-                "with no time at all no fetch can succeed",
-                "write a duration such as `10s`",
-            );
-        }
-        if self.retries > MOST_RETRIES {
-            refuse(
-                key("retries"),
-                "these are more retries than any deadline has time for",
-                "write a number from 0 to 10",
-            );
-        }
-        let mut breaker = key("breaker");
-        if self.breaker.failures == 0 {
-            breaker.push("failures".to_owned());
-            refuse(
-                breaker,
-                "a breaker that opens without a failure would never let a fetch through",
-                "write 1 or more",
-            );
-        }
+        problems.extend(self.limits().problems("aws"));
         problems
     }
 }

@@ -1,6 +1,6 @@
 //! The provider itself: one fetch, with credentials that may have to be found first.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use aws_sdk_secretsmanager::{
     Client,
@@ -20,8 +20,8 @@ use super::{
 use crate::secrets::{
     Reference, SecretName,
     providers::{
-        BreakerSettings, ErrorKind, Fetch, Limits, Lookup, OnError, Presence, ProviderError,
-        SecretProvider, template::Template,
+        ErrorKind, Fetch, Limits, Lookup, OnError, Presence, ProviderError, SecretProvider,
+        template::Template,
     },
 };
 
@@ -30,9 +30,7 @@ pub(super) struct AwsProvider {
     pub(super) client: LazyClient,
     pub(super) keys: Keys,
     pub(super) lookup: Option<Template>,
-    pub(super) timeout: Duration,
-    pub(super) retries: u32,
-    pub(super) breaker: BreakerSettings,
+    pub(super) limits: Limits,
     pub(super) on_error: OnError,
 }
 
@@ -195,10 +193,6 @@ impl SecretProvider for AwsProvider {
     }
 
     fn limits(&self) -> Limits {
-        Limits {
-            deadline: Some(self.timeout),
-            retries: self.retries,
-            breaker: Some(self.breaker),
-        }
+        self.limits
     }
 }
