@@ -13,7 +13,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{HmacReset, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::{
@@ -31,8 +31,8 @@ const BETWEEN_FETCHES: Duration = Duration::from_secs(5);
 /// A token below this can be guessed by trying, over loopback, at full speed.
 const SHORT_BYTES: usize = 16;
 
-/// Compared in constant time, by its own `verify_slice`.
-type Digest = Hmac<Sha256>;
+/// Compared in constant time, by its own `verify_slice_reset`.
+type Digest = HmacReset<Sha256>;
 /// The digest of the right token; `None` if the secret was unavailable.
 type Known = Option<[u8; 32]>;
 
@@ -87,7 +87,7 @@ impl TokenAuthenticator {
             if token.expose(<[u8]>::len) < SHORT_BYTES {
                 tracing::warn!(secret = %secret.name(), "the bearer token is short enough to be guessed");
             }
-            Some(token.expose(|token| digest(&key, token).finalize().into_bytes().into()))
+            Some(token.expose(|token| digest(&key, token).finalize_reset().into_bytes().into()))
         });
         let known = known.shared();
         // A client that leaves must not stop a fetch that others wait for; the provider's deadline
@@ -106,7 +106,10 @@ impl Authenticator for TokenAuthenticator {
     fn check<'a>(&'a self, token: &'a [u8]) -> BoxFuture<'a, Verdict> {
         Box::pin(async move {
             let matches = |known: &Known| {
-                known.is_some_and(|known| digest(&self.key, token).verify_slice(&known).is_ok())
+                known.is_some_and(|known| {
+                    let mut digest = digest(&self.key, token);
+                    digest.verify_slice_reset(&known).is_ok()
+                })
             };
             let known = self.fetch(KEPT).known.await;
             if matches(&known) {
@@ -122,7 +125,11 @@ impl Authenticator for TokenAuthenticator {
     }
 }
 
-fn digest(key: &[u8; 32], token: &[u8]) -> Digest {
+/// It gathers the end of the token in a block of 64 bytes. That is on the heap, where it is wiped
+/// when freed, and is never moved: a move would leave it on the stack.
+fn digest(key: &[u8; 32], token: &[u8]) -> Box<Digest> {
     let key = hmac::digest::Key::<Digest>::from_iter(key.iter().copied().chain([0; 32]));
-    Digest::new(&key).chain_update(token)
+    let mut digest = Box::new(Digest::new(&key));
+    digest.update(token);
+    digest
 }

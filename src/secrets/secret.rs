@@ -5,12 +5,10 @@
 
 use std::{
     fmt,
+    hash::{BuildHasher, RandomState},
     sync::Arc,
     time::{Instant, SystemTime},
 };
-
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
 use super::{SecretName, cache::Mark, chain::Resolved, memory::LockedBuffer};
 
@@ -26,28 +24,25 @@ pub struct Secret {
     is_fallback: bool,
 }
 
-/// Makes the marks by which values are told apart, with a key that only this process has: a mark
-/// in memory does not help to guess the value.
-pub(super) struct Marker([u8; 32]);
+/// Makes the marks by which values are told apart, with keys that only this process has: a mark
+/// in memory does not help to guess the value. Nobody outside sees a mark or can try to forge one.
+///
+/// Two of the standard library's keyed hashes, and not an HMAC: SHA-256 gathers blocks of 64 bytes,
+/// and would leave the end of the value, or a short one whole, in its block on the stack. These
+/// take eight bytes at a time.
+#[derive(Clone)]
+pub(super) struct Marker([RandomState; 2]);
 
 impl Marker {
     pub(super) fn new() -> Self {
-        let mut key = [0; 32];
-        key[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        key[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-        Self(key)
+        Self([RandomState::new(), RandomState::new()])
     }
 
-    fn mark(&self, value: &[u8]) -> Mark {
-        let key = self.0.iter().copied().chain([0; 32]);
-        let key = hmac::digest::Key::<Hmac<Sha256>>::from_iter(key);
-        let digest: [u8; 32] = Hmac::<Sha256>::new(&key)
-            .chain_update(value)
-            .finalize()
-            .into_bytes()
-            .into();
+    pub(super) fn mark(&self, value: &[u8]) -> Mark {
         let mut mark = Mark::default();
-        mark.copy_from_slice(&digest[..16]);
+        for (part, keyed) in mark.chunks_exact_mut(8).zip(&self.0) {
+            part.copy_from_slice(&keyed.hash_one(value).to_ne_bytes());
+        }
         mark
     }
 }

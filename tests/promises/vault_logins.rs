@@ -11,7 +11,7 @@ mod certificates;
 mod failures;
 mod life;
 mod logins;
-mod proofs;
+pub(super) mod proofs;
 mod wrapped;
 
 use std::{

@@ -16,9 +16,10 @@ use tokio::{
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        ServerConfig,
+        RootCertStore, ServerConfig,
         crypto::aws_lc_rs,
-        pki_types::{CertificateDer, PrivateKeyDer},
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        server::{ClientCertVerifierBuilder, WebPkiClientVerifier},
     },
     server::TlsStream,
 };
@@ -117,12 +118,42 @@ impl HttpsServer {
         protocol: Protocol,
         router: Router,
     ) -> Self {
-        let certificate = authority.certify(names);
+        Self::start_with(authority.certify(names), None, protocol, router)
+    }
+
+    /// The same as [`HttpsServer::start`], for clients that show a certificate of `clients`, an
+    /// authority's certificate as PEM.
+    pub fn start_demanding(
+        authority: &Authority,
+        clients: &str,
+        protocol: Protocol,
+        router: Router,
+    ) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(clients.as_bytes()).unwrap())
+            .unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+        let certificate = authority.certify(&["127.0.0.1", "localhost"]);
+        Self::start_with(certificate, Some(verifier), protocol, router)
+    }
+
+    fn start_with(
+        certificate: ServerCertificate,
+        clients: Option<ClientCertVerifierBuilder>,
+        protocol: Protocol,
+        router: Router,
+    ) -> Self {
         // Named, not the process's default: which that is depends on what else is linked.
-        let mut tls = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let tls = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
+            .unwrap();
+        let tls = match clients {
+            Some(verifier) => tls.with_client_cert_verifier(verifier.build().unwrap()),
+            None => tls.with_no_client_auth(),
+        };
+        let mut tls = tls
             .with_single_cert(vec![certificate.der], certificate.key)
             .unwrap();
         tls.alpn_protocols = vec![match protocol {

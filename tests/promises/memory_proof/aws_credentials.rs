@@ -48,9 +48,9 @@ fn found_credentials_rest_in_the_pool_alone_and_logins_nowhere() {
 }
 
 fn assert_rests(login: Login) {
-    let (key, access_key, token) = (Canary::random(64), Canary::random(40), Canary::random(128));
+    let (key, access_key, token) = (Canary::random(51), Canary::random(40), Canary::random(356));
     // What the login itself is made with: a token of a file, or the credentials before the role.
-    let before = Canary::random(64);
+    let before = Canary::random(43);
     let secrets = Secrets {
         access_key: access_key.to_string(),
         session_token: token.to_string(),

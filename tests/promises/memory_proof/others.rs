@@ -1,7 +1,5 @@
-//! The secrets that stand on the way to a key: the token and the secret id of a login at Vault,
-//! and the bearer token of our own HTTP transport.
-//!
-//! AWS credentials and the token in a file are in the table of `phases`.
+//! The secrets that stand on the way to a key beside those of a login at Vault (`logins`): what the
+//! AWS SDK holds while it asks, and the bearer token of our own HTTP transport.
 
 use std::{
     io::{Read as _, Write as _},
@@ -13,73 +11,20 @@ use serde_json::json;
 
 use super::{
     ordinary_user,
-    place::{
-        AUTHORITY, Arranged, Place, Way, app_role_settings, arrange, arrange_aws, in_vault,
-        settings, vault,
-    },
-    proxy::RecordingProxy,
+    place::{Arranged, Place, Way, arrange, arrange_aws},
     watched::{Watched, most},
 };
 use crate::support::{
     environment::{free_port, wait_for},
     http::Request,
-    keyward::{Setup, write_private},
+    keyward::write_private,
     moto::Moto,
     pausing_proxy::PausingProxy,
-    upstream::ANSWER,
 };
 
 /// The most copies of a credential that the AWS SDK makes for one request: its own, and the header
 /// in which a session token is sent.
 const AWS_SDK: usize = 2;
-
-#[test]
-fn a_login_at_vault_rests_once_in_the_pool_and_its_secret_id_nowhere() {
-    ordinary_user::tries(|| {
-        let key = Canary::random(64);
-        let upstream = Way::Http1.upstream(&key);
-        let (reference, role) = in_vault(vault(), &key);
-        let proxy = RecordingProxy::start(&AUTHORITY, vault().address(), &AUTHORITY.pem);
-        let login = app_role_settings(&proxy.url(), &role);
-        let setup = Setup::with_config(&settings(&login, &reference, &upstream, ""));
-        role.write_secret_id(setup.folder());
-        let mut server = Watched::serve(setup);
-        upstream.hold();
-        let call = server.start_chat();
-        upstream.wait_for_requests(1);
-        let tokens = proxy.tokens();
-        let [token] = tokens.as_slice() else {
-            panic!("one login: {}", tokens.len());
-        };
-        let [token_in_flight, secret_id_in_flight] = server.scan([token, &role.secret_id]);
-        upstream.release();
-        server.answer_to(call);
-        // The second call uses the same login.
-        assert_eq!(server.chat()["structuredContent"]["answer"], ANSWER);
-        assert_eq!(proxy.tokens().len(), 1);
-        let [token_ended, secret_id_ended, _] =
-            server.scan_after_the_end([token, &role.secret_id, &key]);
-        for report in [token_in_flight, token_ended] {
-            assert_eq!(most(report.inside), 1, "Vault token: {report}");
-            assert!(report.outside.is_nothing(), "Vault token: {report}");
-        }
-        for report in [secret_id_in_flight, secret_id_ended] {
-            assert!(report.inside.is_nothing(), "secret id: {report}");
-            assert!(report.outside.is_nothing(), "secret id: {report}");
-        }
-        // While Vault is asked, the token is in the request too.
-        proxy.stall("/data/");
-        let call = server.start_chat();
-        proxy.wait_for(3, &key);
-        let [asking] = server.scan([token]);
-        println!("Vault token, while Vault is asked: {asking}");
-        assert_eq!(most(asking.inside), 1, "Vault token: {asking}");
-        assert!(most(asking.outside) <= 2, "Vault token: {asking}");
-        server.notify("notifications/cancelled", json!({ "requestId": call }));
-        assert!(server.close().success());
-        assert!(vault().tokens_of(&role).is_empty(), "revoked at the end");
-    });
-}
 
 /// What the AWS SDK holds of the credentials, and that it holds it for its one request only.
 #[test]
@@ -142,7 +87,7 @@ fn over_http(token: &str) -> (Watched, String) {
 #[test]
 fn a_bearer_token_is_gone_when_it_was_checked() {
     ordinary_user::tries(|| {
-        let token = Canary::random(64);
+        let token = Canary::random(43);
         let (server, address) = over_http(&token);
         let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping", "params": {} }).to_string();
         let asked = Request::new("POST", format!("http://{address}/mcp"))

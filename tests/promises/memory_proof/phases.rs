@@ -130,7 +130,8 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-fn numbers(report: Report) -> String {
+/// One cell of a table: inside / outside.
+pub fn numbers(report: Report) -> String {
     let four = |found: Findings| {
         let Findings {
             full_copies,

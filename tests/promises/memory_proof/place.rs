@@ -80,6 +80,16 @@ impl Way {
         }
     }
 
+    /// A key for it. Lengths as vendors have them, and one of a generated password: none is that
+    /// of the blocks in which something may be gathered on the way.
+    fn key(self) -> Zeroizing<String> {
+        Canary::random(match self {
+            Self::Http1 => 51,
+            Self::Http2 => 164,
+            Self::Plain => 20,
+        })
+    }
+
     /// A stand-in that takes exactly `key`.
     pub fn upstream(self, key: &str) -> Upstream {
         match self {
@@ -119,7 +129,7 @@ static VAULT: LazyLock<TlsServer> = LazyLock::new(|| {
 /// A key put into `place`, an upstream that takes it, and a server's configuration for both.
 /// `more` are further lines of the model provider's settings.
 pub fn arrange(place: Place, way: Way, more: &str) -> Arranged {
-    let key = Canary::random(64);
+    let key = way.key();
     let upstream = way.upstream(&key);
     match place {
         Place::Env => {
@@ -142,14 +152,14 @@ pub fn arrange(place: Place, way: Way, more: &str) -> Arranged {
         }
         Place::VaultToken => {
             let (reference, role) = in_vault(&VAULT, &key);
-            let token = Canary::random(64);
+            let token = Canary::random(26);
             let policies = json!({ "id": *token, "policies": [role.name], "no_parent": true });
             VAULT.put("auth/token/create", &policies);
             let vault = vault_settings(VAULT.address(), "token_file: token");
             let setup = Setup::with_config(&settings(&vault, &reference, &upstream, more));
             write_private(&setup.folder().join("token"), &token);
-            let token = other("Vault token of a file", token.to_string(), 0);
-            whole(setup, key, vec![token], upstream)
+            // Looked for in `logins`, which knows when its life is looked up.
+            whole(setup, key, Vec::new(), upstream)
         }
         Place::Aws => arrange_aws(Moto::shared().address(), key, upstream, more),
         Place::Exec => {
@@ -223,7 +233,7 @@ pub fn app_role_settings(address: &str, role: &AppRole) -> String {
     vault_settings(address, &login)
 }
 
-fn vault_settings(address: &str, login: &str) -> String {
+pub fn vault_settings(address: &str, login: &str) -> String {
     let ca_file: &Path = &AUTHORITY.ca_file;
     format!(
         "    vault:\n      address: \"{address}\"\n      kv: 2\n      ca_file: {ca_file:?}\n      \

@@ -147,28 +147,43 @@ impl Watched {
         self.process.child().wait().unwrap()
     }
 
-    /// What is in its memory now, one report a key.
+    /// What is in its memory now of each needle.
+    pub fn look_for(&self, needles: &[Needle]) -> Vec<Report> {
+        look_for(&self.process, needles)
+    }
+
+    /// The same, one report a key.
     pub fn scan<const N: usize>(&self, keys: [&str; N]) -> [Report; N] {
         scan(&self.process, keys)
     }
 
     /// The same at the moment that the promise names, 100 ms after the end of a call.
-    ///
-    /// The caller has read the answer, or has seen the call end otherwise. This pause is the
-    /// promise's own number, not a guess at how long something takes.
     pub fn scan_after_the_end<const N: usize>(&self, keys: [&str; N]) -> [Report; N] {
-        std::thread::sleep(Duration::from_millis(100));
+        after_the_end();
         self.scan(keys)
     }
 }
 
-/// Looks for each key in `process`, which must have a locked pool: without one, "inside" would be
-/// an empty word.
-pub fn scan<const N: usize>(process: &ScannedProcess, keys: [&str; N]) -> [Report; N] {
-    let needles = keys.map(|key| Needle::new(key.as_bytes()).unwrap());
-    let reports: [Report; N] = process.scan(&needles).unwrap().try_into().unwrap();
+/// Waits for the moment that the promise names, 100 ms after the end of a call.
+///
+/// The caller has read the answer, or has seen the call end otherwise. This pause is the promise's
+/// own number, not a guess at how long something takes.
+pub fn after_the_end() {
+    std::thread::sleep(Duration::from_millis(100));
+}
+
+/// Looks for each needle in `process`, which must have a locked pool: without one, "inside" would
+/// be an empty word.
+fn look_for(process: &ScannedProcess, needles: &[Needle]) -> Vec<Report> {
+    let reports = process.scan(needles).unwrap();
     assert!(reports.iter().all(|report| report.pool_found));
     reports
+}
+
+/// Looks for each key in `process`.
+pub fn scan<const N: usize>(process: &ScannedProcess, keys: [&str; N]) -> [Report; N] {
+    let needles = keys.map(|key| Needle::new(key.as_bytes()).unwrap());
+    look_for(process, &needles).try_into().unwrap()
 }
 
 /// The worst that any detector says. A whole copy is a fragment too, so nothing is added up.

@@ -51,6 +51,20 @@ impl Needle {
     /// [`UnusableNeedle`] if the key is short enough to match by chance, or could not stand in a
     /// header.
     pub fn new(key: &[u8]) -> Result<Self, UnusableNeedle> {
+        let mut needle = Self::of_bytes(key)?;
+        for offset in 0..8 {
+            let code = huffman::encode_at(key, offset).ok_or(UnusableNeedle)?;
+            needle.add(Detector::Huffman, HUFFMAN_FRAGMENT, code);
+        }
+        Ok(needle)
+    }
+
+    /// Prepares the forms of a key that is no text, such as the number that makes a private key.
+    /// Without Huffman code: it never stands in a header.
+    ///
+    /// # Errors
+    /// [`UnusableNeedle`] if it is short enough to match by chance.
+    pub fn of_bytes(key: &[u8]) -> Result<Self, UnusableNeedle> {
         if key.len() < SHORTEST_KEY {
             return Err(UnusableNeedle);
         }
@@ -67,10 +81,6 @@ impl Needle {
                     base64_at(engine, key, phase),
                 );
             }
-        }
-        for offset in 0..8 {
-            let code = huffman::encode_at(key, offset).ok_or(UnusableNeedle)?;
-            needle.add(Detector::Huffman, HUFFMAN_FRAGMENT, code);
         }
         Ok(needle)
     }
@@ -136,6 +146,10 @@ mod tests {
             Needle::new(b"with a control\nbyte in it").unwrap_err(),
             UnusableNeedle
         );
+        assert_eq!(Needle::of_bytes(&[0; 15]).unwrap_err(), UnusableNeedle);
+        let needle = Needle::of_bytes(&[0, 200, 10, 13].repeat(8)).unwrap();
+        let is_code = |form: &Form| form.detector == Detector::Huffman;
+        assert!(!needle.forms.iter().any(is_code));
         let needle = Needle::new(b"sixteen chars...").unwrap();
         assert!(!format!("{needle:?}").contains("sixteen"));
     }

@@ -9,11 +9,10 @@ use std::{
 };
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::{answer::lifetime, wire::Answer};
-use crate::secrets::memory::LockedBuffer;
+use crate::secrets::{cache::Mark, memory::LockedBuffer, secret::Marker};
 
 /// A token that Vault took, at least a moment ago.
 pub(super) struct Token {
@@ -72,13 +71,19 @@ impl Token {
     }
 }
 
-/// Which token: a digest of it, which is not the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fingerprint([u8; 32]);
+/// Which token: a keyed mark of it, which is not the token.
+#[derive(Clone)]
+pub(super) struct Fingerprint(Marker, Mark);
 
 impl Fingerprint {
     pub(super) fn of(token: &[u8]) -> Self {
-        Self(Sha256::digest(token).into())
+        let marker = Marker::new();
+        let mark = marker.mark(token);
+        Self(marker, mark)
+    }
+
+    pub(super) fn is_of(&self, token: &[u8]) -> bool {
+        self.0.mark(token) == self.1
     }
 }
 

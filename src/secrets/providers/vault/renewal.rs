@@ -81,7 +81,7 @@ impl Subject {
             Self::Made(token) => Ok(Some(Arc::clone(token.value()))),
             Self::Supplied(which) => {
                 let value = session.supplied().await?;
-                Ok(value.filter(|value| Fingerprint::of(value.as_slice()) == *which))
+                Ok(value.filter(|value| which.is_of(value.as_slice())))
             }
         }
     }

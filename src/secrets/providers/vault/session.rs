@@ -247,14 +247,14 @@ impl Session {
         match &self.login {
             Login::Supplied(supplied) => {
                 let value = supplied.token(&desk).await?;
-                let which = Fingerprint::of(value.as_slice());
                 let mut held = self.held();
                 let is_known = held
                     .supplied
                     .as_ref()
-                    .is_some_and(|(then, _)| *then == which);
+                    .is_some_and(|(then, _)| then.is_of(value.as_slice()));
                 if !is_known && !held.is_closed {
-                    held.supplied = Some((which, Renewal::of_supplied(self, which)));
+                    let which = Fingerprint::of(value.as_slice());
+                    held.supplied = Some((which.clone(), Renewal::of_supplied(self, which)));
                 }
                 Ok(Arc::new(Token::new(value, None)))
             }

@@ -86,20 +86,22 @@ impl Wrapped {
                 _ => Err(absent(&self.path, "approle.wrapped_secret_id_file")),
             };
         };
-        let now = Fingerprint::of(wrapping.as_bytes());
         let was_tried = match state {
-            State::Unwrapped(then, kept) if *then == now => {
+            State::Unwrapped(then, kept) if then.is_of(wrapping.as_bytes()) => {
                 return text(kept.as_slice(), attempt);
             }
-            State::Spent(then, why) if *then == now => return Err(why.clone()),
-            State::Tried(then) => *then == now,
+            State::Spent(then, why) if then.is_of(wrapping.as_bytes()) => {
+                return Err(why.clone());
+            }
+            State::Tried(then) => then.is_of(wrapping.as_bytes()),
             _ => false,
         };
+        let now = Fingerprint::of(wrapping.as_bytes());
         if let Err(unusable) = self.look(&wrapping, attempt, mount, was_tried).await {
             return Err(unusable.settle(state, now));
         }
         // From here on the token may be used up, whatever becomes of the answer.
-        *state = State::Tried(now);
+        *state = State::Tried(now.clone());
         let secret_id = match self.unwrap(&wrapping, attempt, was_tried).await {
             Ok(secret_id) => secret_id,
             Err(unusable) => return Err(unusable.settle(state, now)),
