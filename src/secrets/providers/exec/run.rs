@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+use nix::errno::Errno;
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
@@ -182,9 +183,10 @@ impl Running {
                 return Err(too_long(max_bytes, about));
             }
         };
-        // What it wrote before its end is still in the pipe.
+        // What it wrote before its end is still in the pipe, whether or not the runtime has heard of
+        // it yet.
         while output_is_open && filled <= max_bytes {
-            match read(&self.output, &mut output[filled..]).map_err(broken)? {
+            match read_now(&self.output, &mut output[filled..]).map_err(broken)? {
                 None | Some(0) => break,
                 Some(count) => filled += count,
             }
@@ -193,7 +195,7 @@ impl Running {
             return Err(too_long(max_bytes, about));
         }
         if errors_are_open {
-            let count = read(&self.errors, &mut scratch[..]).map_err(broken)?;
+            let count = read_now(&self.errors, &mut scratch[..]).map_err(broken)?;
             complaints = complaints.saturating_add(count.unwrap_or(0));
         }
         output.truncate(filled);
@@ -211,6 +213,19 @@ fn read(pipe: &Receiver, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         Ok(count) => Ok(Some(count)),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// As [`read`], asking the system rather than the runtime, which may not have heard of what has just
+/// arrived.
+fn read_now(pipe: &Receiver, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    loop {
+        match nix::unistd::read(pipe, buffer) {
+            Ok(count) => return Ok(Some(count)),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        }
     }
 }
 
