@@ -4,7 +4,10 @@
 use futures_util::future::BoxFuture;
 
 use super::{Completion, CompletionRequest, ModelError, ModelFacts};
-use crate::{call::CallContext, secrets::SecretName};
+use crate::{
+    call::{CallContext, CallIdentity},
+    secrets::SecretName,
+};
 
 /// A way to some models.
 pub trait ModelProvider: Send + Sync {
@@ -16,6 +19,9 @@ pub trait ModelProvider: Send + Sync {
 
     /// The secret that a request carries; `None` sends none.
     fn secret(&self) -> Option<&SecretName>;
+
+    /// Whether configuration lets `asker`'s call use that secret; true without one. Asks no store.
+    fn admits(&self, asker: &CallIdentity) -> bool;
 
     /// Asks `request.model`, which must be the name of one of [`Self::models`], and waits for the
     /// whole answer. Progress goes to `cx`. Dropping the future closes the connection.

@@ -14,7 +14,7 @@ use super::{
     resolve::{ProviderConfig, qualified, resolve},
 };
 use crate::{
-    call::CallContext,
+    call::{CallContext, CallIdentity},
     nearest::nearest,
     secrets::{Binding, Broker, Consumer, KeyState, SecretName},
     settings::Problem,
@@ -150,19 +150,25 @@ impl Models {
         mut request: CompletionRequest,
         cx: &CallContext,
     ) -> Result<Completion, ModelError> {
-        let selected = self.select(Some(request.model.as_str()).filter(|name| !name.is_empty()))?;
+        let name = Some(request.model.as_str()).filter(|name| !name.is_empty());
+        let selected = self.select(name, Some(&cx.identity))?;
         request.model = selected.model;
         selected.provider.complete(&request, cx).await
     }
 
     /// The provider and model that `name` stands for; `None` stands for the configured default.
+    /// `auto` passes over what `asker` may not use; a model that is named does not.
     ///
     /// # Errors
     /// An unknown name, or `auto` where no provider has a key.
-    pub fn select(&self, name: Option<&str>) -> Result<Selected, ModelError> {
+    pub fn select(
+        &self,
+        name: Option<&str>,
+        asker: Option<&CallIdentity>,
+    ) -> Result<Selected, ModelError> {
         let name = name.unwrap_or(&self.default);
         if name.eq_ignore_ascii_case("auto") {
-            return self.auto();
+            return self.auto(asker);
         }
         self.find(|_, model| model.answers_to(name))
             .or_else(|| {
@@ -208,22 +214,25 @@ impl Models {
             .filter_map(|provider| provider.secret().cloned())
     }
 
-    /// The first listed model of the first provider that has what it needs.
-    fn auto(&self) -> Result<Selected, ModelError> {
-        let ready = |provider: &&Arc<dyn ModelProvider>| match provider.secret() {
+    /// The first listed model of the first provider that has what it needs, and that `asker` may
+    /// use. If there is none for this asker, the first of all: asking it says what forbids it.
+    fn auto(&self, asker: Option<&CallIdentity>) -> Result<Selected, ModelError> {
+        let is_ready = |provider: &&Arc<dyn ModelProvider>| match provider.secret() {
             Some(name) => self.keys.key_state(name) != KeyState::None,
             None => true,
         };
-        self.providers
-            .iter()
-            .filter(ready)
-            .find_map(|provider| {
-                let model = provider.models().first()?.name.clone();
-                Some(Selected {
-                    provider: Arc::clone(provider),
-                    model,
-                })
+        let preferred = |provider: &Arc<dyn ModelProvider>| {
+            let model = provider.models().first()?.name.clone();
+            Some(Selected {
+                provider: Arc::clone(provider),
+                model,
             })
+        };
+        let ready = || self.providers.iter().filter(is_ready);
+        ready()
+            .filter(|provider| asker.is_none_or(|asker| provider.admits(asker)))
+            .find_map(preferred)
+            .or_else(|| ready().find_map(preferred))
             .ok_or_else(|| ModelError::new(ModelErrorKind::NoneAvailable))
     }
 
@@ -283,9 +292,13 @@ mod tests {
     }
 
     fn models(yaml: &str) -> Models {
+        models_with(&SecretsSettings::default(), yaml)
+    }
+
+    fn models_with(secrets: &SecretsSettings, yaml: &str) -> Models {
         let settings = serde_saphyr::from_str(yaml).unwrap();
         let broker = Broker::new(
-            &SecretsSettings::default(),
+            secrets,
             vec![Arc::new(Store)],
             Pool::reserve(),
             Arc::new(Unrecorded),
@@ -294,7 +307,7 @@ mod tests {
     }
 
     fn selected(models: &Models, name: Option<&str>) -> (String, String) {
-        let selected = models.select(name).unwrap();
+        let selected = models.select(name, None).unwrap();
         (selected.provider.name().to_owned(), selected.model)
     }
 
@@ -324,6 +337,41 @@ providers:
     }
 
     #[test]
+    fn auto_passes_over_a_provider_whose_key_this_call_may_not_use() {
+        let secrets =
+            "{ names: { remote: { allowed_principals: [alice], allowed_tools: [chat] } } }";
+        let three = models_with(&serde_saphyr::from_str(secrets).unwrap(), THREE);
+        let selected = |name: &str, tool: &str, principal: &str| {
+            let asker = CallIdentity {
+                request_id: String::new(),
+                tool: tool.into(),
+                principal: principal.into(),
+            };
+            let selected = three.select(Some(name), Some(&asker)).unwrap();
+            selected.provider.name().to_owned()
+        };
+        assert_eq!(selected("auto", "chat", "alice"), "mid");
+        assert_eq!(selected("auto", "chat", "bob"), "alpha");
+        assert_eq!(selected("auto", "other", "alice"), "alpha");
+        // Who names a model is told that it is not theirs, rather than given another.
+        assert_eq!(selected("qwen3:32b", "chat", "bob"), "mid");
+    }
+
+    #[test]
+    fn where_auto_may_use_nothing_the_first_provider_says_why() {
+        let secrets =
+            "{ names: { remote: { allowed_tools: [a] }, bound: { allowed_tools: [b] } } }";
+        let three = models_with(&serde_saphyr::from_str(secrets).unwrap(), THREE);
+        let asker = CallIdentity {
+            request_id: String::new(),
+            tool: "chat".into(),
+            principal: "local".into(),
+        };
+        let selected = three.select(None, Some(&asker)).unwrap();
+        assert_eq!(selected.provider.name(), "mid");
+    }
+
+    #[test]
     fn a_model_is_found_by_name_alias_and_provider_in_any_case() {
         let three = models(THREE);
         for (asked, provider, model) in [
@@ -344,7 +392,7 @@ providers:
 
     #[test]
     fn an_unknown_model_is_answered_with_its_neighbours() {
-        let error = models(THREE).select(Some("qwen3-32b")).unwrap_err();
+        let error = models(THREE).select(Some("qwen3-32b"), None).unwrap_err();
         assert_eq!(error.code(), "unknown_model");
         assert!(
             error.to_string().contains("the nearest are `qwen3:32b`"),
@@ -376,7 +424,7 @@ providers:
     fn without_any_provider_the_error_says_what_to_set() {
         let none = models("default: auto");
         assert!(none.list().is_empty());
-        let error = none.select(None).unwrap_err();
+        let error = none.select(None, None).unwrap_err();
         assert_eq!(error.code(), "no_model_available");
         assert!(error.to_string().contains("OPENAI_API_KEY"), "{error}");
     }

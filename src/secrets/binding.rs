@@ -62,6 +62,12 @@ impl Binding {
         &self.name
     }
 
+    /// Whether configuration lets `asker`'s call use the secret. Asks no store.
+    #[must_use]
+    pub fn admits(&self, asker: &CallIdentity) -> bool {
+        self.broker.key(self.question(asker)).is_ok()
+    }
+
     /// The value, to be sent to `url` on behalf of `asker`.
     ///
     /// # Errors

@@ -22,7 +22,11 @@ impl ListModels {
 
     fn answer(&self) -> Result<ToolAnswer, ToolError> {
         let listings = self.models.list();
-        let default = self.models.select(None).ok().map(|selected| selected.model);
+        let default = self
+            .models
+            .select(None, None)
+            .ok()
+            .map(|selected| selected.model);
         let mut text = match &default {
             Some(model) => format!("Default: {model}\n"),
             None => "No model provider has a key; set one, for example OPENAI_API_KEY.\n".into(),

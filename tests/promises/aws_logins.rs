@@ -7,6 +7,7 @@
 
 mod faults;
 mod hosts;
+mod regions;
 mod roles;
 
 use std::path::PathBuf;

@@ -19,6 +19,8 @@ use crate::support::{
 
 /// A key that the upstream would refuse, and that no call may fall back to.
 const FALLBACK: &str = "sk-fallback-0a1B2c3D4e5F6g7H8i9J";
+/// What a command logs in with.
+const LOGIN: &str = "ops_canary-3Vw8Lr";
 /// What a command writes to standard error, and nobody sees.
 const COMPLAINT: &str = "canary-complaint-7Hs2Jd";
 
@@ -123,9 +125,11 @@ fn a_command_sees_only_what_is_listed_and_its_output_reaches_the_upstream() {
            case $name in SigBlk:|SigIgn:) echo $name $set; esac\n\
          done < /proc/$$/status > $0.signals",
     );
-    let pass = "          env: { pass: [PASSED, UNSET] }\n";
-    let setup = arrange(&upstream, "script/team/key", &script, pass, "")
+    let env =
+        "          env: { pass: [PASSED, UNSET], secret: [LOGIN_TOKEN, NO_TOKEN, FALLBACK] }\n";
+    let setup = arrange(&upstream, "script/team/key", &script, env, "")
         .env("PASSED", "a value")
+        .env("LOGIN_TOKEN", LOGIN)
         .env("HELD_BACK", "another");
     let mut keyward = serve(setup);
     let result = chat(&mut keyward);
@@ -133,7 +137,15 @@ fn a_command_sees_only_what_is_listed_and_its_output_reaches_the_upstream() {
     assert_eq!(upstream.keys(), [Some(KEY.to_owned())]);
     let seen =
         |name: &str| read_to_string(keyward.setup.folder().join(format!("script.{name}"))).unwrap();
-    assert_eq!(seen("environment"), "PASSED=a value\n");
+    // `FALLBACK` is taken for `env`, too; who lists it as the command's own means it.
+    let environment = seen("environment");
+    let mut variables: Vec<_> = environment.lines().collect();
+    variables.sort_unstable();
+    let (fallback, login) = (
+        format!("FALLBACK={FALLBACK}"),
+        format!("LOGIN_TOKEN={LOGIN}"),
+    );
+    assert_eq!(variables, [&*fallback, &*login, "PASSED=a value"]);
     assert_eq!(seen("folder"), "/\n");
     assert_eq!(seen("input"), "/dev/null\n");
     assert_eq!(seen("arguments"), "1:team/key");
@@ -305,15 +317,37 @@ fn what_could_run_something_else_is_refused_at_load() {
     refused("script/a;b", same, "letters, digits and");
     refused("other/key", same, "no command has this name");
     refused("script/key", ("/bin/sh", "sh"), "PATH is not searched");
-    let secret =
-        "argv: [/bin/x, \"{path}\"]\n          env: { pass: [FALLBACK] }\n          argv_: [";
-    let secret = secret.replace(
-        "          argv_: [",
-        "          not_found_exit_codes: [1] #",
+    for (env, said) in [
+        ("pass: [FALLBACK]", "secret of Keyward's own"),
+        (
+            "pass: [OP_SERVICE_ACCOUNT_TOKEN]",
+            "list it under `env.secret`",
+        ),
+        ("secret: [VAULT_TOKEN]", "a login of Keyward's own"),
+        ("secret: [\"OP TOKEN\"]", "never its value"),
+    ] {
+        let lines = format!(
+            "argv: [/bin/x, \"{{path}}\"]\n          env: {{ {env} }}\n          \
+             not_found_exit_codes: [1] #"
+        );
+        refused("script/key", ("argv: [", &lines), said);
+    }
+}
+
+#[test]
+fn a_secret_variable_that_no_program_could_be_given_stops_the_call_unquoted() {
+    let upstream = upstream();
+    let env = "          env: { secret: [LOGIN_TOKEN] }\n";
+    let setup = arrange(&upstream, "script/key", &prints(""), env, "");
+    let mut keyward = serve(setup.env("LOGIN_TOKEN", format!("{COMPLAINT}\nmore")));
+    let result = chat(&mut keyward);
+    assert_eq!(result["isError"], true, "{result}");
+    keyward.close();
+    let log = keyward.process.stderr_to_end();
+    assert!(
+        log.contains("`LOGIN_TOKEN` holds a control character"),
+        "{log}"
     );
-    refused(
-        "script/key",
-        ("argv: [", &secret),
-        "secret of Keyward's own",
-    );
+    assert!(!log.contains(COMPLAINT), "{log}");
+    assert!(upstream.seen().is_empty(), "{:?}", upstream.keys());
 }

@@ -7,6 +7,7 @@
 
 mod aws_credentials;
 mod changes;
+mod commands;
 mod failures;
 mod holding;
 mod leased;

@@ -160,6 +160,12 @@ const LOGINS: [&str; 4] = [
     "AWS_SESSION_TOKEN",
 ];
 
+/// Whether a variable holds a login of a store, which is Keyward's alone.
+#[cfg(feature = "exec")]
+pub(super) fn is_login(name: &str) -> bool {
+    LOGINS.contains(&name)
+}
+
 /// The names of all variables that must be taken out of the environment at start, for this
 /// configuration: what references and settings name, the well-known ones, and the logins of stores.
 #[must_use]

@@ -20,7 +20,7 @@ use super::{
     refusal, request, stream,
 };
 use crate::{
-    call::{CallContext, Progress},
+    call::{CallContext, CallIdentity, Progress},
     models::{
         Circumstances, Completion, CompletionRequest, Connections, ModelError, ModelErrorKind,
         ModelFacts, ModelProvider, ProviderConfig, Stage,
@@ -225,6 +225,10 @@ impl ModelProvider for OpenAiProvider {
 
     fn secret(&self) -> Option<&SecretName> {
         self.config.secret.as_ref()
+    }
+
+    fn admits(&self, asker: &CallIdentity) -> bool {
+        self.key.as_ref().is_none_or(|key| key.admits(asker))
     }
 
     fn complete<'a>(

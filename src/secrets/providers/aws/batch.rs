@@ -156,7 +156,10 @@ async fn read(
         let output = match sent {
             Ok(output) => output,
             // A request for many has no miss of its own.
-            Err(error) => return Err(classify(&error, about).err().unwrap_or_else(|| odd(about))),
+            Err(error) => {
+                let failure = classify(&error, way.asked(region), about).err();
+                return Err(failure.unwrap_or_else(|| odd(about)));
+            }
         };
         let values = output.secret_values.unwrap_or_default();
         told.values.extend(values.into_iter().map(Entry::from));

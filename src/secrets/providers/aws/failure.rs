@@ -13,9 +13,19 @@ use aws_sdk_secretsmanager::{
 use super::guard::Refusal;
 use crate::secrets::providers::{ErrorKind, ProviderError, endpoint::tls_failure};
 
+/// Which region was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// The provider's own, or the only one that is known.
+    Home,
+    /// Another one, named by the reference.
+    Elsewhere,
+}
+
 /// `Ok` if the secret was never there.
 pub(super) fn classify<E>(
     error: &SdkError<E, HttpResponse>,
+    asked: Asked,
     about: &str,
 ) -> Result<(), ProviderError>
 where
@@ -26,6 +36,10 @@ where
             let of_service = refused.err();
             let status = refused.raw().status().as_u16();
             match of_code(of_service.code(), status, of_service.message()) {
+                Some(_) if asked == Asked::Elsewhere && is_unknown_login(of_service.code()) => (
+                    ErrorKind::Misconfigured,
+                    "this region does not know these credentials: is it enabled for the account?",
+                ),
                 Some(failure) => failure,
                 None => return Ok(()),
             }
@@ -81,6 +95,16 @@ pub(super) fn is_dead_login(code: &str) -> bool {
             | "MissingAuthenticationTokenException"
             | "ExpiredToken"
             | "ExpiredTokenException"
+    )
+}
+
+/// Whether a code says that nobody has heard of the credentials. A region that the account has not
+/// enabled says so of good ones, too, because they are not copied to it (AWS General Reference,
+/// "Enable or disable AWS Regions in your account").
+fn is_unknown_login(code: Option<&str>) -> bool {
+    matches!(
+        code,
+        Some("UnrecognizedClientException" | "InvalidClientTokenId")
     )
 }
 

@@ -13,7 +13,7 @@ use super::{
     batch,
     client::LazyClient,
     credentials::TakenCredentials,
-    failure::classify,
+    failure::{Asked, classify},
     held::{Held, Origin},
     place::{Place, validate},
 };
@@ -59,6 +59,16 @@ impl Way<'_> {
         match region {
             Some(region) => config.region(Region::new(region.to_owned())),
             None => config,
+        }
+    }
+
+    /// Whose region `region` is, when a request to it fails: what one region says of credentials
+    /// says nothing of those that serve in another.
+    pub(super) fn asked(&self, region: Option<&str>) -> Asked {
+        let own = self.client.config().region().map(Region::as_ref);
+        match region.zip(own) {
+            Some((region, own)) if region != own => Asked::Elsewhere,
+            _ => Asked::Home,
         }
     }
 }
@@ -147,7 +157,7 @@ async fn read(
         .await;
     match sent {
         Ok(output) => Ok(Some(Answer::from(output))),
-        Err(error) => classify(&error, about).map(|()| None),
+        Err(error) => classify(&error, way.asked(place.region), about).map(|()| None),
     }
 }
 

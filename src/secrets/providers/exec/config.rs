@@ -10,12 +10,11 @@ use std::{
 };
 
 use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use super::{
     place::{PLACEHOLDER, Place},
     provider::ExecProvider,
-    run::Variables,
+    variables::{EnvironmentSettings, Variables},
 };
 use crate::{
     key_shape::looks_like_key,
@@ -60,14 +59,6 @@ pub struct CommandSettings {
     /// Exit codes by which the command says that there is no such secret, and nothing else: on
     /// these the next place is asked. Default: none, every failure stops the call.
     pub not_found_exit_codes: Vec<u8>,
-}
-
-/// The section `env` of a command.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EnvironmentSettings {
-    /// The variables that are passed on, by name, with the values that they had at start.
-    pub pass: Vec<String>,
 }
 
 impl Default for ExecSettings {
@@ -118,6 +109,12 @@ impl ProviderSettings for ExecSettings {
             self.on_error,
         )))
     }
+
+    fn secret_variables(&self) -> Vec<String> {
+        let names = self.commands.values();
+        let names = names.flat_map(|command| command.env.secret_names());
+        names.cloned().collect()
+    }
 }
 
 impl CommandSettings {
@@ -166,8 +163,8 @@ impl CommandSettings {
                     &at,
                     "this looks like a key, and every process of the machine may read a command's \
                      arguments",
-                    "let the command find its login by itself, or pass a variable by `env.pass`; \
-                     and replace the key: it has been in a file",
+                    "let the command find its login by itself, or pass a variable by \
+                     `env.secret`; and replace the key: it has been in a file",
                 );
             } else if word.contains('\0') {
                 refuse(&at, "an argument has no zero byte in it", "remove it");
@@ -188,39 +185,18 @@ impl CommandSettings {
         }
     }
 
-    /// The variables that are passed on and set.
+    /// The variables that it gets, by their values at start.
     fn variables(
         &self,
         name: &str,
         cx: BuildContext<'_>,
         problems: &mut Vec<Problem>,
-    ) -> Variables {
-        let mut variables = Vec::new();
-        for (index, variable) in self.env.pass.iter().enumerate() {
-            let mut refuse = |message: &str, help: &str| {
-                let path = path_of(name, &["env", "pass", &index.to_string()]);
-                problems.push(Problem::at(path, message, help));
-            };
-            let shaped = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if variable.is_empty()
-                || variable.starts_with(|c: char| c.is_ascii_digit())
-                || !variable.chars().all(shaped)
-                || looks_like_key(variable)
-            {
-                refuse(
-                    "this is not the name of an environment variable",
-                    "write the variable's name, such as `HOME`, never its value",
-                );
-            } else if cx.taken.was_asked(variable) {
-                refuse(
-                    "this variable holds a secret of Keyward's own, which no other program gets",
-                    "give the command a login of its own, in a file or in another variable",
-                );
-            } else if let Some(value) = cx.environment.var(variable) {
-                variables.push((variable.clone(), Zeroizing::new(value)));
-            }
-        }
-        Arc::new(variables)
+    ) -> Arc<Variables> {
+        let refuse = |list: &'static str, index: usize, (message, help)| {
+            let path = path_of(name, &["env", list, &index.to_string()]);
+            problems.push(Problem::at(path, message, help));
+        };
+        Arc::new(self.env.resolve(cx, refuse))
     }
 }
 
@@ -245,7 +221,11 @@ mod tests {
         let settings: ExecSettings = serde_json::from_str(json).unwrap();
         let environment = HashMap::from([("HOME".to_owned(), "/root".to_owned())]);
         let pool = Pool::reserve();
-        let taken = [("OPENAI_API_KEY", Some("canary")), ("VAULT_TOKEN", None)];
+        let taken = [
+            ("OPENAI_API_KEY", Some("canary")),
+            ("MINE", Some("canary")),
+            ("VAULT_TOKEN", None),
+        ];
         let cx = BuildContext {
             config_dir: None,
             environment: &environment,
@@ -280,18 +260,57 @@ mod tests {
         assert_eq!(problems(name), ["-op/x"]);
     }
 
+    /// The problems of one name in the list `list`, beside `HOME`.
+    fn listed(list: &str, name: &str) -> Vec<String> {
+        let env = format!(r#"{{"{list}": ["HOME", "{name}"]}}"#);
+        problems(&format!(
+            r#"{{"commands": {{"op": {{"argv": ["/x"], "env": {env}}}}}}}"#
+        ))
+    }
+
     #[test]
-    fn a_variable_that_was_taken_as_a_secret_is_not_passed_on() {
-        let pass = |name: &str| {
-            let env = format!(r#"{{"pass": ["HOME", "{name}"]}}"#);
-            problems(&format!(
-                r#"{{"commands": {{"op": {{"argv": ["/x"], "env": {env}}}}}}}"#
-            ))
-        };
-        assert_eq!(pass("UNSET"), [""; 0]);
-        for name in ["OPENAI_API_KEY", "VAULT_TOKEN", "A=B", "", "1A"] {
-            assert_eq!(pass(name), ["op.env.pass.1"], "{name}");
+    fn a_variable_that_was_taken_or_looks_like_a_credential_is_not_passed_on_plainly() {
+        assert_eq!(listed("pass", "UNSET"), [""; 0]);
+        for name in [
+            "OPENAI_API_KEY",
+            "MINE",
+            "VAULT_TOKEN",
+            "OP_TOKEN",
+            "A=B",
+            "",
+            "1A",
+        ] {
+            assert_eq!(listed("pass", name), ["op.env.pass.1"], "{name}");
         }
+    }
+
+    #[test]
+    fn any_variable_but_a_login_of_keywards_own_may_be_listed_as_a_commands_secret() {
+        for name in [
+            "OP_SERVICE_ACCOUNT_TOKEN",
+            "OPENAI_API_KEY",
+            "MINE",
+            "UNSET",
+        ] {
+            assert_eq!(listed("secret", name), [""; 0], "{name}");
+        }
+        for name in ["VAULT_TOKEN", "AWS_SECRET_ACCESS_KEY", "A=B", "", "1A"] {
+            assert_eq!(listed("secret", name), ["op.env.secret.1"], "{name}");
+        }
+        let pasted = listed("secret", "sk-proj-0123456789abcdef");
+        assert_eq!(pasted, ["op.env.secret.1"]);
+    }
+
+    #[test]
+    fn the_secret_variables_of_all_commands_are_taken_at_start() {
+        let settings: ExecSettings = serde_json::from_str(
+            r#"{"commands": {
+                "a": {"env": {"pass": ["HOME"], "secret": ["A_TOKEN", "no name"]}},
+                "b": {"env": {"secret": ["B_TOKEN"]}}
+            }}"#,
+        )
+        .unwrap();
+        assert_eq!(settings.secret_variables(), ["A_TOKEN", "B_TOKEN"]);
     }
 
     #[test]

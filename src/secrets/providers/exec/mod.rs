@@ -13,5 +13,7 @@ mod place;
 mod program;
 mod provider;
 mod run;
+mod variables;
 
-pub use config::{CommandSettings, EnvironmentSettings, ExecSettings};
+pub use config::{CommandSettings, ExecSettings};
+pub use variables::EnvironmentSettings;

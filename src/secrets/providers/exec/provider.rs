@@ -17,7 +17,8 @@ use zeroize::Zeroizing;
 use super::{
     config::CommandSettings,
     place::Place,
-    run::{self, Ended, Variables},
+    run::{self, Ended},
+    variables::Variables,
 };
 use crate::secrets::{
     Reference, SecretName,
@@ -43,7 +44,7 @@ const MOST_AT_ONCE: usize = 4;
 pub(super) struct ExecProvider {
     pub(super) commands: BTreeMap<String, CommandSettings>,
     /// The variables that each command gets, by its name.
-    pub(super) variables: HashMap<String, Variables>,
+    pub(super) variables: HashMap<String, Arc<Variables>>,
     pub(super) lookup: Option<Template>,
     pub(super) limits: Limits,
     pub(super) on_error: OnError,
@@ -53,7 +54,7 @@ pub(super) struct ExecProvider {
 impl ExecProvider {
     pub(super) fn new(
         commands: BTreeMap<String, CommandSettings>,
-        variables: HashMap<String, Variables>,
+        variables: HashMap<String, Arc<Variables>>,
         lookup: Option<Template>,
         limits: Limits,
         on_error: OnError,

@@ -26,14 +26,11 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use super::program;
+use super::{program, variables::Variables};
 use crate::secrets::providers::{ErrorKind, ProviderError};
 
 /// How much of standard error is read at once.
 const SCRATCH_BYTES: usize = 4096;
-
-/// The variables of a command, by name.
-pub(super) type Variables = Arc<Vec<(String, Zeroizing<String>)>>;
 
 /// What a command that ended by itself left.
 pub(super) struct Ended {
@@ -47,7 +44,7 @@ pub(super) struct Ended {
 /// output. `turn` is kept until the command is reaped; `about` names it, for messages.
 pub(super) async fn run(
     argv: Vec<String>,
-    variables: Variables,
+    variables: Arc<Variables>,
     turn: OwnedSemaphorePermit,
     max_bytes: usize,
     about: &str,
@@ -120,16 +117,17 @@ fn start(
     command
         .args(arguments)
         .env_clear()
-        .envs(variables.iter().map(|(name, value)| (name, value.as_str())))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
-    let mut child = command
-        .spawn()
-        .map_err(|error| not_started(&error, about))?;
+    variables.give_to(&mut command, about)?;
+    let spawned = command.spawn();
+    // The copies of secret variables that it holds end here, wiped as they are freed.
+    drop(command);
+    let mut child = spawned.map_err(|error| not_started(&error, about))?;
     let pipes = pipes(&mut child);
     // From here on it is killed if anything fails.
     let group = Group(Some((child, turn)));
