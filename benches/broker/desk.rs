@@ -37,6 +37,7 @@ impl Desk {
             environment: &environment,
             taken: &Arc::new(TakenEnvironment::from_values(&pool, taken.iter().copied())),
             pool: &pool,
+            recorder: &keyward::secrets::Unrecorded::shared(),
         };
         let mentions = settings.mentions();
         let providers = build(&settings.chain(), &mentions, &settings.providers, cx);
