@@ -281,15 +281,29 @@ impl Bao {
     /// The answer to a request, wrapped; gives the wrapping token.
     #[track_caller]
     pub fn wrapped(&self, path: &str, body: &Value) -> String {
+        self.must_wrap("PUT", path, Some(body))
+    }
+
+    /// The answer to a read, wrapped; gives the wrapping token.
+    #[track_caller]
+    pub fn wrapped_read(&self, path: &str) -> String {
+        self.must_wrap("GET", path, None)
+    }
+
+    #[track_caller]
+    fn must_wrap(&self, method: &str, path: &str, body: Option<&Value>) -> String {
         let url = format!("{}/v1/{path}", self.address);
-        let mut request = Request::new("PUT", url)
+        let mut request = Request::new(method, url)
             .trusting(self.authority.as_deref())
             .header("X-Vault-Token", &self.token)
             .header("X-Vault-Wrap-TTL", "10m");
         if let Some(namespace) = &self.namespace {
             request = request.header("X-Vault-Namespace", namespace);
         }
-        let answer = request.json(body).send().expect("the server answers");
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().expect("the server answers");
         let wrapped = answer.expect_success(path);
         let token = wrapped["wrap_info"]["token"].as_str();
         token.expect("the answer is wrapped").to_owned()

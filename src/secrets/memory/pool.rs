@@ -32,8 +32,9 @@ use super::{Lock, slots::Slots};
 /// How many pages are reserved.
 pub(in crate::secrets::memory) const PAGES: usize = 16;
 
-/// How long a value waits for room before its call fails.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How long a value waits for room before its call fails: well within the deadline of any store, so
+/// that a full pool is not taken for a slow store.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Locked memory, shared by everything that holds a key.
 #[derive(Debug)]
@@ -107,7 +108,7 @@ impl Pool {
         })
     }
 
-    /// Copies `value` into the pool. Waits up to five seconds while it is full, in order of
+    /// Copies `value` into the pool. Waits up to one second while it is full, in order of
     /// arrival.
     ///
     /// # Errors

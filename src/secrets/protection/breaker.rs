@@ -60,6 +60,7 @@ impl Evidence {
             // Not transient, but stores lock an account whose login keeps failing.
             | ErrorKind::LoginFailed => Self::Fails(error.to_string()),
             ErrorKind::Forbidden
+            | ErrorKind::EngineFailed
             | ErrorKind::Malformed
             | ErrorKind::FieldAbsent
             | ErrorKind::Deleted => Self::Works,

@@ -51,6 +51,7 @@ impl ErrorKind {
                 | Self::TimedOut
                 | Self::Throttled
                 | Self::ServerFailed
+                | Self::EngineFailed
                 | Self::CircuitOpen
         )
     }
@@ -83,6 +84,10 @@ pub enum ErrorKind {
     /// The store failed again and again, and is left alone for a while.
     #[error("the store failed repeatedly and is not asked for a while")]
     CircuitOpen,
+    /// The store works, and the engine of it that makes this secret does not: its database is down,
+    /// say.
+    #[error("the secret engine failed")]
+    EngineFailed,
     /// The store answered with its own failure.
     #[error("the store failed")]
     ServerFailed,

@@ -84,6 +84,13 @@ pub(super) fn read<'a>(
             }
             error => error,
         }),
+        // In Vault's own words, so Vault works: it must not be left alone for all other secrets.
+        (500, Engine::Other) if is_refusal_of_vault(answer) => Err(ProviderError::new(
+            ErrorKind::EngineFailed,
+            format!(
+                "{about}: the engine failed (status 500); is what it makes accounts in reachable?"
+            ),
+        )),
         _ => Err(failure(answer, about)),
     }
 }

@@ -18,6 +18,13 @@ use crate::secrets::memory::LockedBuffer;
 /// How many leases are held at the same time.
 pub(super) const MOST: usize = 32;
 
+/// How many bytes of answers are held at the same time: a quarter of the locked pool, so that leases
+/// and kept values together leave room for the calls.
+pub(super) const MOST_BYTES: usize = 16 * 1024;
+
+/// What an answer is taken to need before it is known.
+const USUAL_BYTES: usize = 1024;
+
 /// A place whose answer is leased: all of its fields share one lease.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in super::super) struct Key {
@@ -142,9 +149,14 @@ impl Shelf {
 
     /// Whether a lease for `key` could be taken in.
     pub(super) fn has_room(&self, key: &Key, now: Instant) -> bool {
-        self.held.len() < MOST
+        self.held.len() < MOST && self.bytes() + USUAL_BYTES <= MOST_BYTES
             || self.held.contains_key(key)
             || self.held.values().any(|entry| entry.makes_way(now))
+    }
+
+    fn bytes(&self) -> usize {
+        let answers = self.held.values();
+        answers.map(|entry| entry.answer.as_slice().len()).sum()
     }
 
     /// Takes a lease in. An older one for the same place is left until its end. When all room is
@@ -156,12 +168,20 @@ impl Shelf {
         if !self.has_room(&key, now) {
             return Err(NotHeld::Full);
         }
-        if self.held.len() >= MOST && !self.held.contains_key(&key) {
+        let bytes = entry.answer.as_slice().len();
+        let replaced = |shelf: &Self| match shelf.held.get(&key) {
+            Some(older) => older.answer.as_slice().len(),
+            None => 0,
+        };
+        while (self.held.len() >= MOST && !self.held.contains_key(&key))
+            || (self.bytes() - replaced(self) + bytes > MOST_BYTES && !self.held.is_empty())
+        {
             let idle = self.held.iter().filter(|(_, entry)| entry.makes_way(now));
             let longest = idle.min_by_key(|(_, entry)| entry.promised);
-            if let Some(key) = longest.map(|(key, _)| key.clone()) {
-                self.held.remove(&key);
-            }
+            let Some(key) = longest.map(|(key, _)| key.clone()) else {
+                return Err(NotHeld::Full);
+            };
+            self.held.remove(&key);
         }
         if let Some(older) = self.held.insert(key, entry) {
             self.retired.push_back((older.number, older.hold));

@@ -181,6 +181,11 @@ impl Attempt<'_> {
         ProviderError::new(ErrorKind::LoginFailed, detail)
     }
 
+    /// The namespace that is logged in to.
+    pub(super) fn namespace(&self) -> Option<&str> {
+        self.desk.namespace
+    }
+
     /// Address, namespace, method and mount.
     pub(super) fn about(&self) -> String {
         let (address, method, mount) = (self.desk.wire.address(), self.method, self.mount);
