@@ -61,7 +61,11 @@ fn a_wrapping_token_that_wraps_something_else_is_not_unwrapped() {
     let (other, _) = role("default", json!({}));
     let forged = bao.wrapped("sys/wrapping/wrap", &json!({ "secret_id": "canary" }));
     let role_of_another = wrap(&other);
-    for token in [forged, role_of_another] {
+    // A thief who may write nowhere else can write to a cubbyhole, at any path.
+    let imitated = format!("cubbyhole/auth/{mount}/role/app/secret-id");
+    bao.put(&imitated, &json!({ "secret_id": "canary" }));
+    let imitation = bao.wrapped_read(&imitated);
+    for token in [forged, role_of_another, imitation] {
         let setup = with_wrapping(&mount, &id, "any", &token);
         fails_with(
             &setup,
@@ -76,6 +80,31 @@ fn a_wrapping_token_that_wraps_something_else_is_not_unwrapped() {
             "it is still there as evidence"
         );
     }
+}
+
+#[test]
+fn in_a_namespace_a_wrapped_secret_id_logs_in_too() {
+    let root = DevServer::shared();
+    let name = crate::support::environment::unique("team");
+    root.create_namespace(&name);
+    let team = root.in_namespace(&name);
+    team.mount_kv("secret", 2);
+    team.put_kv2("secret", "ai", &json!({ "api_key": "canary-key" }));
+    let role = team.app_role(
+        "path \"secret/data/ai\" { capabilities = [\"read\"] }",
+        &json!({}),
+    );
+    let token = team.wrapped(
+        &format!("auth/approle/role/{}/secret-id", role.name),
+        &json!({}),
+    );
+    let auth = format!(
+        "approle: {{ role_id: {}, wrapped_secret_id_file: w }}",
+        role.role_id
+    );
+    let more = format!(", namespace: {name}");
+    let setup = with_file(setup(root.address(), "ai", &auth, &more), "w", &token);
+    assert_eq!(super::check(&setup), Ok(()));
 }
 
 #[tokio::test]

@@ -135,11 +135,13 @@ impl Wrapped {
             token: wrapping.to_owned(),
         };
         let answer = attempt.ask(request, None).await?;
+        let namespace = attempt.namespace();
         match answer.status {
             200..=299 => {
                 let body: Option<Body> = serde_json::from_slice(&answer.body).ok();
-                let is_ours =
-                    body.is_some_and(|body| is_secret_id_of(&body.data.creation_path, mount));
+                let is_ours = body.is_some_and(|body| {
+                    is_secret_id_of(&body.data.creation_path, mount, namespace)
+                });
                 if is_ours {
                     Ok(())
                 } else {
@@ -253,16 +255,18 @@ fn is_used(answer: &Answer) -> bool {
     })
 }
 
-/// Whether a path is `auth/<mount>/role/<name>/secret-id`, with or without a namespace before it.
-fn is_secret_id_of(path: &str, mount: &str) -> bool {
+/// Whether a path is `auth/<mount>/role/<name>/secret-id`, with or without our own namespace before
+/// it. The whole path counts: what ends like it may be a place that a thief can write to, such as
+/// `cubbyhole/auth/…`.
+fn is_secret_id_of(path: &str, mount: &str, namespace: Option<&str>) -> bool {
     let begin = format!("auth/{mount}/role/");
-    let below = match path.strip_prefix(&begin) {
-        Some(below) => Some(below),
-        None => path
-            .split_once(&format!("/{begin}"))
-            .map(|(_, below)| below),
-    };
-    let name = below.and_then(|below| below.strip_suffix("/secret-id"));
+    let within = namespace
+        .and_then(|namespace| path.strip_prefix(namespace))
+        .and_then(|below| below.strip_prefix('/'));
+    let name = [Some(path), within].into_iter().flatten().find_map(|path| {
+        path.strip_prefix(&begin)
+            .and_then(|below| below.strip_suffix("/secret-id"))
+    });
     name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
 }
 
@@ -277,16 +281,16 @@ mod tests {
 
     #[test]
     fn only_the_path_that_makes_secret_ids_at_this_mount_is_taken() {
-        for ours in [
-            "auth/approle/role/app/secret-id",
-            "team-a/auth/approle/role/app/secret-id",
+        let team = Some("team-a/dev");
+        for (ours, namespace) in [
+            ("auth/approle/role/app/secret-id", None),
+            ("auth/approle/role/app/secret-id", team),
+            ("team-a/dev/auth/approle/role/app/secret-id", team),
         ] {
-            assert!(is_secret_id_of(ours, "approle"), "{ours}");
+            assert!(is_secret_id_of(ours, "approle", namespace), "{ours}");
         }
-        assert!(is_secret_id_of(
-            "auth/team/ci/role/app/secret-id",
-            "team/ci"
-        ));
+        let below = "auth/team/ci/role/app/secret-id";
+        assert!(is_secret_id_of(below, "team/ci", None));
         for other in [
             "sys/wrapping/wrap",
             "auth/other/role/app/secret-id",
@@ -295,9 +299,15 @@ mod tests {
             "auth/approle/role//secret-id",
             "auth/approle/role/a/b/secret-id",
             "xauth/approle/role/app/secret-id",
+            "cubbyhole/auth/approle/role/app/secret-id",
+            "team-a/auth/approle/role/app/secret-id",
+            "team-a/devauth/approle/role/app/secret-id",
+            "team-a/dev/cubbyhole/auth/approle/role/app/secret-id",
             "",
         ] {
-            assert!(!is_secret_id_of(other, "approle"), "{other}");
+            for namespace in [None, team] {
+                assert!(!is_secret_id_of(other, "approle", namespace), "{other}");
+            }
         }
     }
 }
