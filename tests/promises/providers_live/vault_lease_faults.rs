@@ -140,6 +140,45 @@ async fn while_vault_is_down_the_lease_that_ends_soon_is_used_to_its_end() {
 }
 
 #[tokio::test]
+async fn an_engine_whose_database_is_down_closes_vault_to_no_other_secret() {
+    let down = (
+        500,
+        json!({ "errors": ["failed to connect to the database"] }),
+    );
+    let answers = std::iter::repeat_n(down, 12).chain([lease("db/creds/b/1", 600, credentials())]);
+    let lender = Lender::start(answers, &[]);
+    let store = lender.store();
+    for _ in 0..12 {
+        store
+            .fetch("vault:db/creds/a#username")
+            .await
+            .fails_with(ErrorKind::EngineFailed, "the engine failed");
+    }
+    version(store.fetch("vault:db/creds/b#username").await);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn leases_never_take_more_of_the_pool_than_their_share() {
+    let large = |n: usize| {
+        let data = json!({ "password": "canary".repeat(640) });
+        lease(&format!("db/creds/{n}/1"), 600, data)
+    };
+    let lender = Lender::start((0..5).map(large), &[]);
+    let store = lender.store();
+    for n in 0..4 {
+        version(store.fetch(&format!("vault:db/creds/{n}#password")).await);
+    }
+    store
+        .fetch("vault:db/creds/4#password")
+        .await
+        .fails_with(ErrorKind::PoolFull, "16384 bytes");
+    assert_eq!(lender.count("creds"), 4, "Vault is not even asked");
+    assert!(store.pool.used_bytes() <= 16 * 1024);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn an_answer_that_ends_but_has_no_lease_is_kept_and_not_revoked() {
     let lender = Lender::start([lease("", 600, credentials())], &[]);
     let store = lender.store();
@@ -161,8 +200,8 @@ async fn a_lease_that_cannot_be_kept_is_given_back_at_once() {
         .fetch("vault:db/creds/a#password")
         .await
         .fails_with(ErrorKind::Malformed, "longer");
-    assert_eq!(lender.count("revoke {\"lease_id\":\"db/creds/a/1\"}"), 1);
     store.close().await;
+    assert_eq!(lender.count("revoke {\"lease_id\":\"db/creds/a/1\"}"), 1);
 }
 
 #[tokio::test]

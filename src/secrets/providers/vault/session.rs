@@ -111,6 +111,12 @@ impl Session {
         login.outcome.await
     }
 
+    /// The token of our own login, if there is one that is good. Asks nobody.
+    pub(super) fn held_token(&self) -> Option<Arc<Token>> {
+        let held = self.held();
+        held.token.clone().filter(|token| token.is_good())
+    }
+
     /// Logs in whether or not somebody waits for it.
     fn start_login(self: &Arc<Self>) -> LoginTask {
         let session = Arc::clone(self);
@@ -216,7 +222,7 @@ impl Session {
     }
 
     /// Whether a login leaves something behind at Vault.
-    fn makes_tokens(&self) -> bool {
+    pub(super) fn makes_tokens(&self) -> bool {
         matches!(self.login, Login::Made(_))
     }
 

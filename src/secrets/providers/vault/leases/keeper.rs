@@ -25,7 +25,7 @@ use super::{
         session::{Session, Token},
         wire::{Answer, Caller},
     },
-    shelf::{Entry, Key, Leased, MOST, NotHeld, Shelf},
+    shelf::{Entry, Key, Leased, MOST, MOST_BYTES, NotHeld, Shelf},
     tending::{Kept, Ticket},
     term::{Condition, Term},
 };
@@ -37,7 +37,7 @@ use crate::secrets::{
 
 /// How long Vault may take to answer a read, whoever still waits for it. What it answers later is a
 /// lease that nobody here ever sees.
-const READ: Duration = Duration::from_secs(60);
+const READ: Duration = Duration::from_secs(20);
 
 /// How long all leases together may take to be given back while the process ends.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -91,9 +91,11 @@ impl Leases {
     /// a token that we have since replaced, should be replaced too.
     pub(in super::super) fn held(&self, key: &Key) -> Option<(Leased, bool)> {
         let (leased, condition, made_with) = self.inner.shelf().look(key, Instant::now())?;
-        // A token that must first be fetched is no reason to wait.
-        let token = self.inner.session.token().now_or_never();
-        let is_orphan = matches!(token, Some(Ok(token)) if self.inner.print(&token) != made_with);
+        // Only a look: whether a lease at hand will do is no reason to log in.
+        let session = &self.inner.session;
+        let is_of_ours = |token: &Token| self.inner.print(token) == made_with;
+        let is_orphan =
+            session.makes_tokens() && !session.held_token().is_some_and(|token| is_of_ours(&token));
         Some((leased, condition == Condition::Fresh && !is_orphan))
     }
 
@@ -324,8 +326,8 @@ fn full(about: &str) -> ProviderError {
     ProviderError::new(
         ErrorKind::PoolFull,
         format!(
-            "{about}: {MOST} leases of other places are in use, and no more are held; name fewer \
-             dynamic secrets, or give their roles a shorter `default_ttl`"
+            "{about}: {MOST} leases of other places are in use, or {MOST_BYTES} bytes of them, and no \
+             more are held; name fewer dynamic secrets, or give their roles a shorter `default_ttl`"
         ),
     )
 }

@@ -21,7 +21,7 @@ use crate::secrets::{
 
 /// How long Vault may take to answer a login, whoever still waits for it. What it answers later is
 /// a token that nobody here ever sees.
-const LOG_IN: Duration = Duration::from_secs(60);
+const LOG_IN: Duration = Duration::from_secs(20);
 
 /// The longest JWT or password. Neither rests anywhere.
 const MAX_PROOF_BYTES: usize = MAX_VALUE_BYTES;
