@@ -99,8 +99,8 @@ pub(super) fn is_dead_login(code: &str) -> bool {
 }
 
 /// Whether a code says that nobody has heard of the credentials. A region that the account has not
-/// enabled says so of good ones, too, because they are not copied to it (AWS General Reference,
-/// "Enable or disable AWS Regions in your account").
+/// enabled says so of good ones, too: IAM's entries are brought to a region when it is enabled
+/// (Account Management API reference, `EnableRegion`).
 fn is_unknown_login(code: Option<&str>) -> bool {
     matches!(
         code,
