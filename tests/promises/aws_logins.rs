@@ -17,7 +17,10 @@ use serde_json::{Value, json};
 use super::arrangement::KEY;
 use crate::support::{
     aws_front::{AwsFront, sts_refusal},
-    aws_metadata::{CONTAINER_KEY_ID, INSTANCE_KEY_ID, Metadata, Secrets},
+    aws_metadata::{
+        CONTAINER_KEY_ID, INSTANCE_KEY_ID, Metadata, PORTAL_KEY_ID, PORTAL_PROFILE, PORTAL_TOKEN,
+        Secrets,
+    },
     environment::unique,
     keyward::{Ended, Setup, write_private},
     moto::Moto,
@@ -187,6 +190,31 @@ fn a_profile_with_keys_serves_and_one_that_is_wrong_is_named() {
     let sso = "[default]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n\
                [sso-session s]\nsso_region = eu-central-1\nsso_start_url = https://sso.example\n";
     assert_fails(&with_profile(&front, sso), &front, "aws sso login");
+}
+
+#[test]
+fn single_sign_on_shows_the_portal_the_token_that_somebody_logged_in_for() {
+    let (front, portal) = (passing(), Metadata::of_portal(CANARY, Secrets::default()));
+    let setup = with_profile(&front, PORTAL_PROFILE).env("AWS_ENDPOINT_URL_SSO", portal.url());
+    let token = setup.folder().join("home").join(PORTAL_TOKEN);
+    std::fs::create_dir_all(token.parent().unwrap()).unwrap();
+    let cached = |token: &str, until: &str| {
+        json!({ "accessToken": token, "expiresAt": until, "region": Moto::REGION }).to_string()
+    };
+    write_private(&token, &cached(CANARY, "2199-01-01T00:00:00Z"));
+    assert_logs_in(&setup, &front, PORTAL_KEY_ID);
+    for stale in [
+        cached("another", "2199-01-01T00:00:00Z"),
+        cached(CANARY, "2020-01-01T00:00:00Z"),
+    ] {
+        write_private(&token, &stale);
+        let front = passing();
+        let setup = with_profile(&front, PORTAL_PROFILE)
+            .env("AWS_ENDPOINT_URL_SSO", portal.url())
+            .env("HOME", setup.folder().join("home"));
+        assert_fails(&setup, &front, "aws sso login");
+    }
+    assert_eq!(portal.seen(), ["portal", "portal refused"]);
 }
 
 /// A web identity's variables, as Kubernetes sets them for IRSA.

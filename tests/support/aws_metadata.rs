@@ -1,5 +1,6 @@
-//! Where a machine in AWS gets its credentials, played strictly: an instance's metadata service
-//! that wants IMDSv2, and a container's endpoint that wants its token.
+//! Where a machine gets its AWS credentials, played strictly: an instance's metadata service that
+//! wants IMDSv2, a container's endpoint that wants its token, and the portal of AWS's single
+//! sign-on.
 //!
 //! moto's own metadata service leaves out the header that the Rust SDK insists on, and asks nobody
 //! for a token. These refuse whoever does not keep AWS's documented protocol.
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::{get, put},
 };
@@ -30,7 +31,18 @@ pub const INSTANCE_KEY_ID: &str = "ASIAINSTANCE";
 /// The key id that the container's credentials have.
 pub const CONTAINER_KEY_ID: &str = "ASIACONTAINER";
 
-/// Either service.
+/// The key id that the portal's credentials have.
+pub const PORTAL_KEY_ID: &str = "ASIAPORTAL";
+
+/// A profile that logs in at the portal.
+pub const PORTAL_PROFILE: &str = "[default]\nsso_session = work\nsso_account_id = 123456789012\n\
+    sso_role_name = reader\n[sso-session work]\nsso_region = eu-central-1\n\
+    sso_start_url = https://sso.example/start\n";
+
+/// Where `aws sso login` leaves the token of that session, in the home: SHA-1 of `work`.
+pub const PORTAL_TOKEN: &str = ".aws/sso/cache/e274eeff768c6396088ec6eb091f4bf4d47ab1e0.json";
+
+/// Any of the services.
 pub struct Metadata {
     server: HttpServer,
     seen: Arc<Arrivals<String>>,
@@ -74,6 +86,12 @@ impl Metadata {
     pub fn of_container(authorization: &str, secrets: Secrets) -> Self {
         let router = Router::new().route("/credentials", get(container));
         Self::serve(router, Some(authorization.to_owned()), secrets)
+    }
+
+    /// The portal, which wants the token that somebody logged in for.
+    pub fn of_portal(token: &str, secrets: Secrets) -> Self {
+        let router = Router::new().route("/federation/credentials", get(portal));
+        Self::serve(router, Some(token.to_owned()), secrets)
     }
 
     fn serve(router: Router<Strict>, authorization: Option<String>, secrets: Secrets) -> Self {
@@ -137,6 +155,29 @@ async fn container(State(strict): State<Strict>, headers: HeaderMap) -> Response
     }
     strict.seen.push("credentials".to_owned());
     given(CONTAINER_KEY_ID, &strict.secrets)
+}
+
+async fn portal(State(strict): State<Strict>, uri: Uri, headers: HeaderMap) -> Response {
+    let shown = headers
+        .get("x-amz-sso_bearer_token")
+        .and_then(|text| text.to_str().ok());
+    let asked = uri.query().unwrap_or_default();
+    let is_right = shown == strict.authorization.as_deref()
+        && ["role_name=reader", "account_id=123456789012"]
+            .iter()
+            .all(|part| asked.contains(part));
+    if !is_right {
+        strict.seen.push("portal refused".to_owned());
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    strict.seen.push("portal".to_owned());
+    let body = json!({ "roleCredentials": {
+        "accessKeyId": PORTAL_KEY_ID,
+        "secretAccessKey": strict.secrets.access_key,
+        "sessionToken": strict.secrets.session_token,
+        "expiration": 7_226_582_400_000_u64,
+    }});
+    ([("content-type", "application/json")], body.to_string()).into_response()
 }
 
 fn given(key_id: &str, secrets: &Secrets) -> Response {

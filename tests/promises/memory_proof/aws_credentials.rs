@@ -14,7 +14,7 @@ use super::{
 };
 use crate::support::{
     aws_front::{AwsFront, session},
-    aws_metadata::{Metadata, Secrets},
+    aws_metadata::{Metadata, PORTAL_PROFILE, PORTAL_TOKEN, Secrets},
     keyward::{Setup, write_private},
     moto::Moto,
     upstream::ANSWER,
@@ -28,6 +28,7 @@ enum Login {
     WebIdentity,
     Container,
     Instance,
+    SingleSignOn,
     Role,
 }
 
@@ -40,6 +41,7 @@ fn found_credentials_rest_in_the_pool_alone_and_logins_nowhere() {
             Login::WebIdentity,
             Login::Container,
             Login::Instance,
+            Login::SingleSignOn,
             Login::Role,
         ] {
             assert_rests(login);
@@ -157,6 +159,19 @@ fn log_in_by(
             let instance = Metadata::of_instance(secrets.clone());
             let setup = setup.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.url());
             (setup, Some(instance))
+        }
+        Login::SingleSignOn => {
+            let home = setup.folder().join("home");
+            let token = home.join(PORTAL_TOKEN);
+            std::fs::create_dir_all(token.parent().unwrap()).unwrap();
+            let cached = json!({ "accessToken": **before, "expiresAt": "2199-01-01T00:00:00Z" });
+            write_private(&token, &cached.to_string());
+            let file = write("aws-config", PORTAL_PROFILE);
+            let portal = Metadata::of_portal(before, secrets.clone());
+            let setup = setup
+                .env("AWS_CONFIG_FILE", file)
+                .env("AWS_ENDPOINT_URL_SSO", portal.url());
+            (setup, Some(portal))
         }
         Login::Role => {
             let setup = setup
