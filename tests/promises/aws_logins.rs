@@ -111,6 +111,25 @@ fn an_instances_credentials_are_had_by_imdsv2_and_by_nothing_older() {
 }
 
 #[test]
+fn a_metadata_service_that_does_not_speak_imdsv2_is_named() {
+    // moto's gives a token without its lifetime.
+    let front = passing();
+    let setup = setup(&front, "")
+        .env("AWS_EC2_METADATA_DISABLED", "false")
+        .env(
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+            Moto::shared().address(),
+        );
+    assert_fails(&setup, &front, "IMDSv2");
+}
+
+#[test]
+fn with_nothing_to_log_in_with_every_place_is_named() {
+    let front = passing();
+    assert_fails(&setup(&front, ""), &front, "no AWS credentials were found");
+}
+
+#[test]
 fn a_container_shows_the_token_of_its_file_as_it_is_now() {
     // What EKS calls pod identity, and ECS task roles.
     let (front, container) = (

@@ -11,7 +11,7 @@ use crate::{
     promises::arrangement::{KEY, chat_settings},
     support::{
         aws_front::{AwsFront, Seen, refusal, sts_refusal},
-        keyward::{LEGACY, Setup},
+        keyward::{LEGACY, Setup, write_private},
         moto::Moto,
         upstream::{Dialect, Upstream},
     },
@@ -69,6 +69,45 @@ fn a_role_needs_no_more_than_its_arn() {
     for absent in ["ExternalId", "DurationSeconds"] {
         assert!(!form.contains_key(absent), "{form:?}");
     }
+}
+
+#[test]
+fn the_address_of_secrets_manager_is_not_taken_for_that_of_sts() {
+    let (manager, sts) = (front(|_| None), front(|_| None));
+    let lines = format!("      assume_role: {{ role_arn: \"{ROLE}\" }}\n");
+    let setup = setup(&manager, &lines)
+        .envs(Moto::credentials())
+        .env("AWS_ENDPOINT_URL_STS", sts.url());
+    let (_, secret) = check(&setup);
+    assert_eq!(secret["found"], true, "{secret}");
+    assert_eq!(sts.actions(), ["AssumeRole"]);
+    assert!(
+        manager.actions().iter().all(|a| a.ends_with("SecretValue")),
+        "{:?}",
+        manager.actions()
+    );
+}
+
+#[test]
+fn a_role_is_assumed_on_top_of_a_web_identity_too() {
+    let front = front(|_| None);
+    let setup = setup(&front, &role(&front.url(), ""));
+    let token = setup.folder().join("token");
+    write_private(&token, CANARY);
+    let setup = setup
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", token)
+        .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/irsa")
+        .env("AWS_ENDPOINT_URL_STS", front.url());
+    let (_, secret) = check(&setup);
+    assert_eq!(secret["found"], true, "{secret}");
+    let seen = front.seen();
+    let actions: Vec<_> = seen.iter().map(|seen| seen.action.as_str()).collect();
+    assert_eq!(actions[..2], ["AssumeRoleWithWebIdentity", "AssumeRole"]);
+    assert!(
+        seen[1].session_token.is_some(),
+        "signed as the web identity"
+    );
+    assert_ne!(seen[1].key_id, seen[2].key_id, "each is its own session");
 }
 
 #[test]
