@@ -162,6 +162,7 @@ mod tests {
             "arn:aws:iam::1234:role/canary",
             "arn:aws:iam::123456789012:role/",
             "arn:aws:sts::123456789012:role/canary",
+            "arn:canary:iam::123456789012:role/x",
         ] {
             let settings = format!(r#"{{"role_arn": "{arn}"}}"#);
             assert_eq!(refused(&settings), ["role_arn"], "{arn}");
