@@ -44,7 +44,8 @@ fn many(upstream: &Upstream, proxy: &PausingProxy, secrets: usize) -> (Setup, St
          timeout: 60s\n      auth: {{ token_file: vault-token }}\n  names:\n{names}models:\n  \
          providers:\n{providers}"
     );
-    let setup = Setup::with_config(&settings);
+    // So that the log tells who waits.
+    let setup = Setup::with_config(&settings).env("KEYWARD_LOG_LEVEL", "debug");
     write_private(&setup.folder().join("vault-token"), bao.token());
     (setup, format!("secret/data/{folder}/"))
 }
@@ -80,6 +81,7 @@ fn a_thousand_callers_of_one_secret_are_one_fetch() {
     let mut crowd = Crowd::gather(&mut keyward, CALLERS);
     proxy.wait_for_requests(1, &data);
     crowd.settle();
+    crowd.wait_until_log_tells(CALLERS, "secret asked for");
     proxy.release();
     let ended: Vec<Ended> = crowd.disperse();
     assert_eq!(ended.len(), CALLERS);
@@ -105,9 +107,7 @@ fn a_thousand_callers_of_fifty_secrets_are_fifty_fetches() {
         .map(|caller| ask(&mut keyward, caller % SECRETS))
         .collect();
     proxy.wait_for_requests(SECRETS, &data);
-    for _ in 0..3 {
-        keyward.request("ping", json!({}));
-    }
+    keyward.wait_until_log_tells(CALLERS, "secret asked for");
     proxy.release();
     for (caller, call) in calls.into_iter().enumerate() {
         let answer = keyward.answer_to(call);
@@ -127,9 +127,7 @@ fn a_leader_that_is_cancelled_leaves_its_fetch_to_the_one_who_follows() {
     let leader = ask(&mut keyward, 0);
     proxy.wait_for_requests(1, &data);
     let follower = ask(&mut keyward, 0);
-    for _ in 0..3 {
-        keyward.request("ping", json!({}));
-    }
+    keyward.wait_until_log_tells(2, "secret asked for");
     keyward.notify("notifications/cancelled", json!({ "requestId": leader }));
     keyward.request("ping", json!({}));
     proxy.release();

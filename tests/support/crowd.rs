@@ -71,6 +71,11 @@ impl<'a> Crowd<'a> {
         }
     }
 
+    /// As [`Keyward::wait_until_log_tells`].
+    pub fn wait_until_log_tells(&self, number: usize, what: &str) {
+        self.keyward.wait_until_log_tells(number, what);
+    }
+
     /// Waits for `number` answers, and starts another call for each.
     pub fn turn_over(&mut self, number: usize) {
         let until = self.ended.len() + number;

@@ -245,6 +245,13 @@ pub struct Keyward {
 }
 
 impl Keyward {
+    /// Waits until the log has told something so often.
+    pub fn wait_until_log_tells(&self, number: usize, what: &str) {
+        let told = || self.process.stderr().matches(what).count();
+        let is_told = wait_for(|| (told() >= number).then_some(()));
+        assert!(is_told.is_some(), "{what:?} is told {} times", told());
+    }
+
     /// Writes one line, whatever it holds.
     pub fn send_line(&mut self, line: &[u8]) {
         let stdin = self.process.stdin().expect("stdin is open");

@@ -55,6 +55,12 @@ impl Broker {
     /// Answers a question, and records it.
     pub(in crate::secrets) async fn answer(self: &Arc<Self>, question: Question<'_>) -> Outcome {
         let started = now();
+        tracing::debug!(
+            request_id = question.asker.request_id,
+            secret = %question.name,
+            consumer = question.consumer.label(),
+            "secret asked for"
+        );
         let (outcome, how) = self.find(question).await;
         let outcome = self.recorded(question, outcome, how, now() - started);
         self.log(question, &outcome, how, now() - started);

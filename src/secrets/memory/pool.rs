@@ -16,7 +16,10 @@ pub(super) mod report;
 use std::{
     fmt,
     ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,7 +37,7 @@ pub(in crate::secrets::memory) const PAGES: usize = 16;
 
 /// How long a value waits for room before its call fails: well within the deadline of any store, so
 /// that a full pool is not taken for a slow store.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// Locked memory, shared by everything that holds a key.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ struct Shared {
     slots: Mutex<Slots>,
     /// The head of the queue waits for this; a release stores at most one wake-up.
     released: Notify,
+    /// How many wait for room.
+    waiting: AtomicUsize,
     /// One permit, handed on in order of arrival: who holds it is the head of the queue.
     queue: Semaphore,
 }
@@ -101,6 +106,7 @@ impl Pool {
                 mapping,
                 slots: Mutex::new(Slots::new(bytes)),
                 released: Notify::new(),
+                waiting: AtomicUsize::new(0),
                 queue: Semaphore::new(1),
             }),
             report,
@@ -108,7 +114,7 @@ impl Pool {
         })
     }
 
-    /// Copies `value` into the pool. Waits up to one second while it is full, in order of
+    /// Copies `value` into the pool. Waits up to three seconds while it is full, in order of
     /// arrival.
     ///
     /// # Errors
@@ -117,12 +123,13 @@ impl Pool {
         if value.len() > self.report.bytes {
             return Err(PoolFull);
         }
-        if let Ok(head) = self.shared.queue.try_acquire() {
-            if let Ok(buffer) = self.try_store(value) {
-                return Ok(buffer);
-            }
-            drop(head);
+        // Past nobody: while there is room, callers do not queue for one another.
+        if self.shared.waiting.load(Ordering::SeqCst) == 0
+            && let Ok(buffer) = self.try_store(value)
+        {
+            return Ok(buffer);
         }
+        let _waiting = Waiting::join(&self.shared.waiting);
         timeout(self.longest_wait, self.wait_and_store(value))
             .await
             .unwrap_or(Err(PoolFull))
@@ -175,6 +182,22 @@ impl Pool {
             // A release between the attempt and this line left its wake-up behind.
             self.shared.released.notified().await;
         }
+    }
+}
+
+/// A place among those who wait.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn join(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
