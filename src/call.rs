@@ -4,7 +4,64 @@
 //! progress into it, the broker says on whose behalf a secret was read. It holds no arguments
 //! and no secrets, so it may be logged.
 
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use tokio::sync::watch;
+
+/// Who makes calls.
+#[derive(Clone, PartialEq)]
+pub struct Principal {
+    /// The name by which policy, audit and restrictions of secrets know them.
+    pub id: String,
+    /// How they are known.
+    pub kind: PrincipalKind,
+    /// What they belong to.
+    pub groups: Vec<String>,
+    /// What else is stated of them: by configuration, later by a token.
+    pub claims: Map<String, Value>,
+}
+
+/// How a principal is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrincipalKind {
+    /// The user of the operating system who started the server, over stdio.
+    Local,
+    /// The bearer of the HTTP token.
+    Token,
+}
+
+impl PrincipalKind {
+    /// One word, for policy and audit.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Token => "token",
+        }
+    }
+}
+
+// By hand: claims may be personal.
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Principal")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A client program, as it names itself: no more than a hint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
 
 /// Who caused a call, as far as logs and audit may tell.
 #[derive(Debug, Clone)]
@@ -13,7 +70,7 @@ pub struct CallIdentity {
     pub request_id: String,
     /// The tool that was called.
     pub tool: String,
-    /// On whose behalf: `local` over stdio, `http` for the bearer of the HTTP token.
+    /// On whose behalf: [`Principal::id`].
     pub principal: String,
 }
 

@@ -14,6 +14,8 @@ pub mod tools;
 pub mod models;
 pub mod secrets;
 
+pub mod audit;
+
 pub mod call;
 mod key_shape;
 mod nearest;

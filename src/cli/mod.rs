@@ -4,9 +4,11 @@
 //! keys out of the environment, and only then start threads.
 
 mod args;
+mod audit;
 mod check;
 pub mod demo;
 mod exit;
+mod policy;
 mod secrets;
 mod serve;
 mod token;

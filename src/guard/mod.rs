@@ -6,8 +6,11 @@
 
 mod authorization;
 mod corridor;
+mod fields;
 mod outcome;
+pub mod policy;
 mod received;
+pub mod redaction;
 mod schema;
 mod validation;
 

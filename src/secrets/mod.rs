@@ -15,6 +15,7 @@ mod concurrency;
 mod config;
 mod error;
 mod event;
+pub mod live;
 pub mod memory;
 mod metrics;
 mod name;

@@ -1,0 +1,16 @@
+//! The audit: one record for everything that an auditor must be able to ask about, kept where its
+//! alteration shows.
+//!
+//! It is written to by the guard (calls, decisions) and by the broker (uses of secrets), and knows
+//! neither. What must not happen unrecorded waits for [`Audit`](self)'s answer. No value of a
+//! secret and no argument in clear text gets here unless the guard redacted it first.
+
+mod record;
+mod sink;
+mod sinks;
+
+pub use record::{
+    Event, Record, RecordedClient, RecordedDecision, RecordedFile, RecordedPrincipal,
+    RecordedSecret, Tokens,
+};
+pub use sink::{Sink, SinkError};

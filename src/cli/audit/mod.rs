@@ -1,0 +1,1 @@
+//! `keyward audit`: reads and verifies the audit.

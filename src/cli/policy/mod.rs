@@ -1,0 +1,1 @@
+//! `keyward policy`: tries rules and explains them.

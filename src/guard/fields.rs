@@ -1,0 +1,284 @@
+//! Fields of a JSON document by pattern: which ones a rule or a schema means, at any depth.
+//!
+//! Policy hides fields and redaction masks them; both mean a field by the same words, so what a
+//! word selects is said here alone. It decides nothing about what becomes of a field.
+
+use serde_json::Value;
+
+/// The longest pattern, in steps.
+const MAX_STEPS: usize = 32;
+
+/// A JSON pointer (RFC 6901) in which a step may be `*` (any one step) or `**` (any number of
+/// steps, none included). Steps into a list are its indices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPattern(Vec<Step>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Named(String),
+    Any,
+    Deep,
+}
+
+/// The text is no pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a field is written as a JSON pointer, such as `/models/*/provider` or `/**/email`: it begins \
+     with `/`, `*` is any one step, `**` any number of them"
+)]
+pub struct InvalidPattern;
+
+impl FieldPattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// [`InvalidPattern`].
+    pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
+        let rest = text.strip_prefix('/').ok_or(InvalidPattern)?;
+        let steps: Vec<Step> = rest
+            .split('/')
+            .map(step)
+            .collect::<Option<_>>()
+            .ok_or(InvalidPattern)?;
+        if steps.len() > MAX_STEPS || !matches!(steps.last(), Some(Step::Named(_) | Step::Any)) {
+            return Err(InvalidPattern);
+        }
+        Ok(Self(steps))
+    }
+
+    /// Calls `visit` with every field of `document` that is meant.
+    pub fn visit(&self, document: &mut Value, visit: &mut dyn FnMut(&mut Value)) {
+        walk(&self.0, document, &mut |parent, step| {
+            each(parent, step, visit);
+        });
+    }
+
+    /// Takes every field that is meant out of `document`; says how many.
+    pub fn remove(&self, document: &mut Value) -> usize {
+        let mut removed = 0;
+        walk(&self.0, document, &mut |parent, step| {
+            removed += take(parent, step);
+        });
+        removed
+    }
+
+    /// Whether `pointer`, in its steps, is meant.
+    #[must_use]
+    pub fn matches(&self, pointer: &[&str]) -> bool {
+        fits(&self.0, pointer)
+    }
+}
+
+fn step(text: &str) -> Option<Step> {
+    match text {
+        "*" => Some(Step::Any),
+        "**" => Some(Step::Deep),
+        // RFC 6901, section 4: `~1` first, then `~0`.
+        text if is_escaped(text) => Some(Step::Named(text.replace("~1", "/").replace("~0", "~"))),
+        _ => None,
+    }
+}
+
+fn is_escaped(text: &str) -> bool {
+    text.split('~')
+        .skip(1)
+        .all(|rest| rest.starts_with(['0', '1']))
+}
+
+fn fits(steps: &[Step], pointer: &[&str]) -> bool {
+    match steps.split_first() {
+        None => pointer.is_empty(),
+        Some((Step::Deep, rest)) => (0..=pointer.len()).any(|skip| fits(rest, &pointer[skip..])),
+        Some((step, rest)) => pointer.split_first().is_some_and(|(first, below)| {
+            let is_meant = match step {
+                Step::Named(name) => name == first,
+                Step::Any | Step::Deep => true,
+            };
+            is_meant && fits(rest, below)
+        }),
+    }
+}
+
+/// Finds every parent of what `steps` mean, and calls `at` with it and the last step.
+fn walk(steps: &[Step], value: &mut Value, at: &mut dyn FnMut(&mut Value, &Step)) {
+    match steps {
+        [] => {}
+        [Step::Deep, rest @ ..] => {
+            // What is found below first is not walked again after it was taken out above.
+            each(value, &Step::Any, &mut |below| walk(steps, below, at));
+            walk(rest, value, at);
+        }
+        [last] => at(value, last),
+        [step, rest @ ..] => each(value, step, &mut |below| walk(rest, below, at)),
+    }
+}
+
+fn each(parent: &mut Value, step: &Step, visit: &mut dyn FnMut(&mut Value)) {
+    match (parent, step) {
+        (Value::Object(map), Step::Named(name)) => {
+            if let Some(value) = map.get_mut(name) {
+                visit(value);
+            }
+        }
+        (Value::Array(items), Step::Named(name)) => {
+            let index = name.parse::<usize>().ok();
+            if let Some(value) = index.and_then(|index| items.get_mut(index)) {
+                visit(value);
+            }
+        }
+        (Value::Object(map), _) => map.values_mut().for_each(visit),
+        (Value::Array(items), _) => items.iter_mut().for_each(visit),
+        _ => {}
+    }
+}
+
+fn take(parent: &mut Value, step: &Step) -> usize {
+    match (parent, step) {
+        (Value::Object(map), Step::Named(name)) => usize::from(map.remove(name).is_some()),
+        (Value::Array(items), Step::Named(name)) => match name.parse::<usize>() {
+            Ok(index) if index < items.len() => {
+                items.remove(index);
+                1
+            }
+            _ => 0,
+        },
+        (Value::Object(map), _) => {
+            let count = map.len();
+            map.clear();
+            count
+        }
+        (Value::Array(items), _) => {
+            let count = items.len();
+            items.clear();
+            count
+        }
+        _ => 0,
+    }
+}
+
+/// The fields that a schema marks with `"sensitive": true`.
+#[must_use]
+pub fn sensitive(schema: &Value) -> Vec<FieldPattern> {
+    let mut found = Vec::new();
+    marked(schema, &mut Vec::new(), &mut found);
+    found
+}
+
+fn marked(schema: &Value, path: &mut Vec<Step>, found: &mut Vec<FieldPattern>) {
+    if schema["sensitive"] == true && !path.is_empty() {
+        found.push(FieldPattern(path.clone()));
+        return;
+    }
+    for (name, below) in schema["properties"].as_object().into_iter().flatten() {
+        path.push(Step::Named(name.clone()));
+        marked(below, path, found);
+        path.pop();
+    }
+    for below in ["items", "additionalProperties"].map(|key| &schema[key]) {
+        if below.is_object() {
+            path.push(Step::Any);
+            marked(below, path, found);
+            path.pop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pattern(text: &str) -> FieldPattern {
+        FieldPattern::parse(text).unwrap()
+    }
+
+    fn removed(text: &str, mut document: Value) -> Value {
+        pattern(text).remove(&mut document);
+        document
+    }
+
+    #[test]
+    fn a_field_is_meant_by_name_by_one_step_and_at_any_depth() {
+        let document = json!({
+            "email": 1, "list": [{ "email": 2, "name": 3 }], "deep": { "list": [{ "email": 4 }] },
+        });
+        let without = |text| removed(text, document.clone());
+        assert_eq!(
+            without("/email"),
+            json!({ "list": [{ "email": 2, "name": 3 }], "deep": { "list": [{ "email": 4 }] } })
+        );
+        assert_eq!(
+            without("/list/*/email"),
+            json!({ "email": 1, "list": [{ "name": 3 }], "deep": { "list": [{ "email": 4 }] } })
+        );
+        assert_eq!(
+            without("/**/email"),
+            json!({ "list": [{ "name": 3 }], "deep": { "list": [{}] } })
+        );
+        assert_eq!(without("/list/0/name")["list"], json!([{ "email": 2 }]));
+        assert_eq!(without("/list/1"), document);
+        assert_eq!(without("/*"), json!({}));
+        assert_eq!(without("/email/x"), document);
+    }
+
+    #[test]
+    fn visiting_reaches_what_removing_would_take() {
+        for text in ["/a", "/*", "/**/a", "/b/**/a", "/b/*/a", "/b/0"] {
+            let mut document = json!({ "a": 0, "b": [{ "a": 0, "c": { "a": 0 } }, 0] });
+            pattern(text).visit(&mut document, &mut |field| *field = json!("seen"));
+            let seen = document.to_string().contains("seen");
+            assert!(seen, "{text}");
+            let before = document.clone();
+            let taken = pattern(text).remove(&mut document);
+            assert!(
+                taken > 0 && !document.to_string().contains("seen"),
+                "{text} {before}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_are_escaped_as_in_a_pointer_and_what_is_no_pointer_is_refused() {
+        assert_eq!(
+            removed("/a~1b", json!({ "a/b": 1, "c": 2 })),
+            json!({ "c": 2 })
+        );
+        assert_eq!(removed("/a~0b", json!({ "a~b": 1 })), json!({}));
+        for wrong in ["", "a", "a/b", "/a/**", "/**", "/a~2", "/a~"] {
+            assert!(FieldPattern::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(FieldPattern::parse(&"/a".repeat(33)).is_err());
+    }
+
+    #[test]
+    fn a_pointer_matches_as_the_document_is_walked() {
+        assert!(pattern("/**/email").matches(&["a", "0", "email"]));
+        assert!(pattern("/**/email").matches(&["email"]));
+        assert!(pattern("/a/*").matches(&["a", "b"]));
+        assert!(!pattern("/a/*").matches(&["a"]));
+        assert!(!pattern("/a/*").matches(&["a", "b", "c"]));
+        assert!(!pattern("/**/email").matches(&["email", "x"]));
+    }
+
+    #[test]
+    fn what_a_schema_marks_is_found_at_any_depth() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "ssn": { "type": "string", "sensitive": true },
+                "people": { "type": "array", "items": { "type": "object", "properties": {
+                    "pay": { "type": "number", "sensitive": true }, "name": { "type": "string" },
+                } } },
+            },
+        });
+        assert_eq!(
+            sensitive(&schema),
+            [pattern("/people/*/pay"), pattern("/ssn")]
+        );
+        assert_eq!(
+            sensitive(&json!({ "properties": { "a": { "sensitive": false } } })),
+            []
+        );
+    }
+}

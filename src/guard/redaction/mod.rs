@@ -1,0 +1,1 @@
+//! Redaction: what must not leave, found by what it looks like.
