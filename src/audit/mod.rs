@@ -2,13 +2,24 @@
 //! alteration shows.
 //!
 //! It is written to by the guard (calls, decisions) and by the broker (uses of secrets), and knows
-//! neither. What must not happen unrecorded waits for [`Audit`](self)'s answer. No value of a
+//! neither. What must not happen unrecorded waits for [`Audit`]'s answer. No value of a
 //! secret and no argument in clear text gets here unless the guard redacted it first.
 
+mod bounds;
+mod canonical;
+mod chain;
+mod config;
+mod dispatcher;
+mod hash;
+mod lane;
 mod record;
 mod sink;
 mod sinks;
 
+pub use chain::{Chain, Unsealable};
+pub use config::{AuditSettings, OnFailure, SinkSettings};
+pub use dispatcher::{Audit, NotRecorded, Pending};
+pub use hash::Hash;
 pub use record::{
     Event, Record, RecordedClient, RecordedDecision, RecordedFile, RecordedPrincipal,
     RecordedSecret, Tokens,

@@ -103,6 +103,9 @@ pub struct Record {
     /// What else there is to know, in words without values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// How many: records that were lost, or bytes that were cut off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
     /// How long it took, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
@@ -117,16 +120,18 @@ pub struct Record {
     pub config_digest: Option<String>,
 }
 
+// Below, fields stand in the order of their names, which is that of the canonical form.
+
 /// A principal, as far as the audit keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordedPrincipal {
+    /// What they belong to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// Who.
     pub id: String,
     /// How they proved it: `local`, `token` …
     pub kind: &'static str,
-    /// What they belong to.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
 }
 
 /// A client program.
@@ -159,10 +164,10 @@ pub struct Tokens {
 /// The use of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordedSecret {
-    /// Its name.
-    pub name: String,
     /// The part of the program that wanted it.
     pub consumer: String,
+    /// Its name.
+    pub name: String,
     /// The secret provider that had it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
@@ -176,14 +181,14 @@ pub struct RecordedSecret {
 pub struct RecordedDecision {
     /// `input` or `output`.
     pub direction: &'static str,
-    /// `allow`, `deny`, `require_approval`, `approved` or `transform`.
-    pub verdict: &'static str,
-    /// The rules that decided, by id.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub rules: Vec<String>,
     /// Why, as the rule's author put it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The rules that decided, by id.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// `allow`, `deny`, `require_approval`, `approved` or `transform`.
+    pub verdict: &'static str,
 }
 
 impl Record {
@@ -212,6 +217,7 @@ impl Record {
             outcome: None,
             code: None,
             detail: None,
+            count: None,
             duration_us: None,
             bytes_in: None,
             bytes_out: None,

@@ -3,7 +3,7 @@
 //! A sink is driven by a thread of its own, so it may block: a slow one delays nobody else. It
 //! never sees a record that was not ordered before it got there.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::Record;
 
@@ -18,6 +18,16 @@ pub trait Sink: Send {
     /// # Errors
     /// Not all of them are kept; the caller takes none for kept.
     fn write(&mut self, batch: &[Arc<Record>]) -> Result<(), SinkError>;
+
+    /// Does what is due by the clock rather than by a record, and says in how long it wants to be
+    /// asked again if no record comes before; `None`: not until then. It is asked after each
+    /// batch.
+    fn tend(&mut self) -> Option<Duration> {
+        None
+    }
+
+    /// Does what is left to do when no more records will come.
+    fn close(&mut self) {}
 }
 
 /// Why a sink did not keep a batch, in words for the operator: it may name a path or a host, never

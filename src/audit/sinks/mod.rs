@@ -1,1 +1,5 @@
 //! Where records go: one file a kind of place, each behind [`Sink`](super::Sink).
+
+mod file;
+
+pub use file::{CheckpointSettings, FileSettings, Fsync};
