@@ -17,6 +17,8 @@ use tokio::runtime::{Builder, Runtime};
 /// One request, as it came.
 #[derive(Debug)]
 pub(super) struct Request {
+    /// Which connection it came on, from 0.
+    pub(super) connection: usize,
     /// The line and the headers, in lower case.
     pub(super) head: String,
     pub(super) body: String,
@@ -47,12 +49,12 @@ impl Listener {
         let (sender, requests) = channel();
         let answers = Arc::new(Mutex::new(answers.into_iter().collect::<VecDeque<_>>()));
         thread::spawn(move || {
-            for stream in listener.incoming() {
+            for (connection, stream) in listener.incoming().enumerate() {
                 let (answers, sender) = (Arc::clone(&answers), sender.clone());
                 thread::spawn(move || {
                     let stream = stream.unwrap();
                     let mut reader = BufReader::new(stream.try_clone().unwrap());
-                    while let Some(request) = read(&mut reader) {
+                    while let Some(request) = read(connection, &mut reader) {
                         let answer = answers.lock().unwrap().pop_front();
                         sender.send(request).unwrap();
                         if !reply(&stream, answer.unwrap_or(Answer::Close)) {
@@ -83,7 +85,7 @@ fn reply(mut stream: &TcpStream, answer: Answer) -> bool {
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+fn read(connection: usize, reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head).ok()? == 0 {
@@ -98,7 +100,11 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
     let body = String::from_utf8(body).unwrap();
-    Some(Request { head, body })
+    Some(Request {
+        connection,
+        head,
+        body,
+    })
 }
 
 /// An answer with a status, headers of the form `name: value\r\n`, and a body.

@@ -76,6 +76,7 @@ pub(super) mod tests {
     pub(in crate::audit::sinks) fn batch(details: &[&str]) -> Vec<Arc<Record>> {
         let record = |detail: &&str| {
             let mut record = Record::new(Event::CallEnded);
+            record.time = "2026-01-02T03:04:05Z".parse().unwrap();
             record.detail = Some((*detail).to_owned());
             Arc::new(record)
         };

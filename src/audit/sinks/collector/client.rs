@@ -221,15 +221,19 @@ fn cause(error: &reqwest::Error) -> &'static str {
     }
     let mut source = error.source();
     while let Some(error) = source {
-        match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        let io = error.downcast_ref::<io::Error>();
+        match io.map(io::Error::kind) {
             Some(io::ErrorKind::ConnectionRefused) => return "it refuses connections",
             // What rustls finds wrong.
             Some(io::ErrorKind::InvalidData) => {
                 return "the TLS handshake failed: what answers is not a server whose certificate \
                         is trusted here";
             }
-            _ => source = error.source(),
+            _ => {}
         }
+        // An I/O error hides what it wraps from `source`.
+        let wrapped = io.and_then(io::Error::get_ref);
+        source = wrapped.map_or_else(|| error.source(), |wrapped| Some(wrapped));
     }
     "it cannot be reached"
 }

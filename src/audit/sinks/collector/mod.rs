@@ -8,6 +8,9 @@ mod client;
 mod credential;
 mod retry;
 
+#[cfg(test)]
+mod tests;
+
 pub(in crate::audit::sinks) use address::{Address, Refusal};
 pub(in crate::audit::sinks) use client::{Collector, MAX_BATCH_BYTES, answer};
 pub use credential::Credential;

@@ -3,5 +3,8 @@
 mod config;
 mod sink;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::HttpSinkSettings;
 pub use sink::HttpSink;

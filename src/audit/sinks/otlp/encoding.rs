@@ -5,6 +5,8 @@
 //! lowerCamelCase, 64-bit integers as strings of decimal digits, enums as numbers, a trace's id in
 //! hexadecimal. A record's line is the body, whole; attributes repeat what one filters by.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::audit::{
@@ -64,11 +66,13 @@ struct KeyValue<'a> {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 enum AnyValue<'a> {
-    StringValue(&'a str),
-    IntValue(String),
-    ArrayValue { values: Vec<AnyValue<'a>> },
+    #[serde(rename = "stringValue")]
+    String(Cow<'a, str>),
+    #[serde(rename = "intValue")]
+    Int(String),
+    #[serde(rename = "arrayValue")]
+    Array { values: Vec<AnyValue<'a>> },
 }
 
 impl<'a> ExportLogsServiceRequest<'a> {
@@ -110,7 +114,7 @@ fn log<'a>(record: &'a Record, line: &'a str) -> LogRecord<'a> {
         severity_number,
         severity_text,
         event_name: event_name(record.event),
-        body: AnyValue::StringValue(line),
+        body: AnyValue::String(line.into()),
         attributes: attributes(record),
         trace_id: record.trace_id.as_deref().and_then(trace_id),
     }
@@ -154,24 +158,26 @@ fn attributes(record: &Record) -> Vec<KeyValue<'_>> {
         .filter(|rules| !rules.is_empty())
         .map(|rules| KeyValue {
             key: "keyward.rules",
-            value: AnyValue::ArrayValue {
-                values: rules.iter().map(|id| AnyValue::StringValue(id)).collect(),
+            value: AnyValue::Array {
+                values: rules.iter().map(|id| AnyValue::String(id.into())).collect(),
             },
         });
     let words = words
         .into_iter()
         .filter_map(|(key, value)| Some(text(key, value?)));
     let numbers = numbers.into_iter().filter_map(|(key, value)| {
-        let value = AnyValue::IntValue(value?.to_string());
+        let value = AnyValue::Int(value?.to_string());
         Some(KeyValue { key, value })
     });
-    words.chain(numbers).chain(rules).collect()
+    let name = text("event.name", event_name(record.event));
+    let name = std::iter::once(name);
+    name.chain(words).chain(numbers).chain(rules).collect()
 }
 
-fn text<'a>(key: &'static str, value: &'a str) -> KeyValue<'a> {
+fn text<'a>(key: &'static str, value: impl Into<Cow<'a, str>>) -> KeyValue<'a> {
     KeyValue {
         key,
-        value: AnyValue::StringValue(value),
+        value: AnyValue::String(value.into()),
     }
 }
 

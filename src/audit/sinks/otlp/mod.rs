@@ -9,5 +9,8 @@ mod config;
 mod encoding;
 mod sink;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::OtlpSettings;
 pub use sink::OtlpSink;

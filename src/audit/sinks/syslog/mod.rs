@@ -6,5 +6,8 @@ mod message;
 mod sink;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{Facility, SyslogSettings};
 pub use sink::SyslogSink;
