@@ -7,7 +7,6 @@ mod catalogue;
 mod completion;
 mod config;
 mod error;
-mod key_filter;
 mod provider;
 pub mod providers;
 mod resolve;

@@ -1,16 +1,23 @@
 //! The log's subscriber, and what a panic may say.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    sync::Arc,
+};
 
 use tracing::{Level, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-use super::{LogFormat, LogLevel, LogSettings};
+use super::{
+    LogFormat, LogLevel, LogSettings,
+    lines::{LineFilter, Lines},
+};
 
-/// Starts logging to stderr. A second call in one process changes nothing.
-pub fn init(settings: LogSettings) {
+/// Starts logging to stderr, each line through `filter`, if there is one. A second call in one
+/// process changes nothing.
+pub fn init(settings: LogSettings, filter: Option<Arc<dyn LineFilter>>) {
     let level = match settings.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -21,7 +28,10 @@ pub fn init(settings: LogSettings) {
     let targets = Targets::new()
         .with_target("keyward", level)
         .with_target("rmcp::transport", Level::ERROR);
-    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(Lines {
+        filter,
+        out: io::stderr,
+    });
     let layer = match settings.format {
         LogFormat::Text => layer.with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).boxed(),

@@ -5,9 +5,11 @@
 //! setting here can turn that on.
 
 mod config;
+mod lines;
 mod logs;
 mod metrics;
 
 pub use config::{LogFormat, LogLevel, LogSettings};
+pub use lines::LineFilter;
 pub use logs::{init, set_panic_hook};
 pub use metrics::{MEDIA_TYPE, Metrics};

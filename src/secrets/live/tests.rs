@@ -3,6 +3,7 @@
 mod bounds;
 mod company;
 mod forms;
+mod scanning;
 mod stream;
 
 use std::{collections::hash_map::DefaultHasher, hash::Hasher as _, sync::Arc};

@@ -12,8 +12,8 @@ use tokio::task::yield_now;
 use self::document::{Document, Head, Message};
 use super::refusal;
 use crate::{
-    models::{ModelErrorKind, Usage, key_filter::KeyFilter},
-    secrets::Secret,
+    models::{ModelErrorKind, Usage},
+    secrets::{Secret, live::Filter},
 };
 
 /// The largest error that is read for its kind: a tree of values is many times its text.
@@ -23,7 +23,7 @@ const SLICE_BYTES: usize = 8 * 1024;
 
 /// An answer that is being received.
 pub(super) struct Answer {
-    filter: KeyFilter,
+    filter: Filter,
     text: String,
     max_bytes: usize,
     received_bytes: usize,
@@ -47,7 +47,7 @@ pub(super) struct Whole {
 impl Answer {
     pub(super) fn new(key: Option<&Secret>, max_bytes: usize) -> Self {
         Self {
-            filter: KeyFilter::new(key),
+            filter: key.map_or_else(Filter::default, |key| key.expose(Filter::of_key)),
             text: String::new(),
             max_bytes,
             received_bytes: 0,
@@ -148,7 +148,7 @@ impl Answer {
 
     /// Whether `text` holds a piece of this call's key.
     pub(super) fn holds_key(&self, text: &str) -> bool {
-        self.filter.would_redact(text)
+        self.filter.holds(text)
     }
 
     async fn message(&mut self, message: &Message) -> Result<(), ModelErrorKind> {
