@@ -2,4 +2,4 @@
 
 mod file;
 
-pub use file::{CheckpointSettings, FileSettings, Fsync};
+pub use file::{CheckpointSettings, FileSettings, FileSink, Fsync, SigningKey};
