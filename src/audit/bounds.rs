@@ -236,7 +236,7 @@ mod tests {
             }),
             principal: Some(RecordedPrincipal {
                 id: text.into(),
-                kind: "local",
+                kind: Some("local"),
                 groups: many(),
             }),
             secret: Some(RecordedSecret {

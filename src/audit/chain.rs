@@ -17,6 +17,9 @@ use super::{Hash, Record, canonical};
 /// file is none of ours.
 pub(super) const MAX_LINE: usize = 1024 * 1024;
 
+/// Up to here every integer has a canonical form of its own (RFC 8785, section 3.2.2.3).
+const MAX_SEQUENCE: u64 = (1 << 53) - 1;
+
 /// The end of a chain, to which the next record is linked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chain {
@@ -47,11 +50,14 @@ pub(super) struct Link {
 
 /// What is wrong with a line, looked at alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadLine {
-    #[error("is no record in JSON")]
+pub enum BadLine {
+    /// It is not JSON, or not a record.
+    #[error("is no record")]
     NoRecord,
+    /// It says in other bytes what a record would say.
     #[error("is not in canonical form")]
     NotCanonical,
+    /// What it says is not what it was sealed with.
     #[error("does not have the hash that it states")]
     WrongHash,
 }
@@ -159,6 +165,7 @@ impl Link {
         let hash = record.remove("hash").as_ref().and_then(as_hash);
         let prev = record.get("prev").and_then(as_hash);
         let sequence = record.get("sequence").and_then(Value::as_u64);
+        let sequence = sequence.filter(|sequence| (1..=MAX_SEQUENCE).contains(sequence));
         let (Some(hash), Some(prev), Some(sequence)) = (hash, prev, sequence) else {
             return Err(BadLine::NoRecord);
         };

@@ -2,11 +2,14 @@
 //!
 //! The settings of each kind of sink stand beside that sink. Nothing here opens a file.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::Deserialize;
 
-use super::sinks::FileSettings;
+use super::sinks::{FileSettings, HttpSinkSettings, OtlpSettings, StdoutSettings, SyslogSettings};
 use crate::settings::{Problem, duration};
 
 /// The section `audit:`.
@@ -44,6 +47,71 @@ pub enum OnFailure {
 pub enum SinkSettings {
     /// A file of lines.
     File(FileSettings),
+    /// Standard output, where it is not the transport.
+    Stdout(StdoutSettings),
+    /// A syslog daemon.
+    Syslog(SyslogSettings),
+    /// A collector of OpenTelemetry.
+    Otlp(OtlpSettings),
+    /// A server that takes lines by HTTP.
+    Http(HttpSinkSettings),
+}
+
+impl OnFailure {
+    /// As it is written.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Warn => "warn",
+        }
+    }
+}
+
+impl SinkSettings {
+    /// The kind's name, as it is written.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::File(_) => "file",
+            Self::Stdout(_) => "stdout",
+            Self::Syslog(_) => "syslog",
+            Self::Otlp(_) => "otlp",
+            Self::Http(_) => "http",
+        }
+    }
+
+    /// The secret that it uses.
+    fn secret(&self) -> Option<&str> {
+        match self {
+            Self::File(file) => {
+                let checkpoints = file.checkpoints.as_ref();
+                checkpoints.map(|checkpoints| checkpoints.signing_secret.as_str())
+            }
+            Self::Otlp(otlp) => otlp.token_secret.as_deref(),
+            Self::Http(http) => http.token_secret.as_deref(),
+            Self::Stdout(_) | Self::Syslog(_) => None,
+        }
+    }
+
+    /// The same with relative paths starting at `dir`.
+    #[must_use]
+    pub fn starting_at(&self, dir: &Path) -> Self {
+        let mut settings = self.clone();
+        let place = |path: &mut PathBuf| *path = dir.join(&path);
+        match &mut settings {
+            Self::File(file) => {
+                place(&mut file.path);
+                if let Some(checkpoints) = &mut file.checkpoints {
+                    place(&mut checkpoints.path);
+                }
+            }
+            Self::Otlp(otlp) => otlp.ca_file.iter_mut().for_each(place),
+            Self::Http(http) => http.ca_file.iter_mut().for_each(place),
+            Self::Stdout(_) | Self::Syslog(_) => {}
+        }
+        settings
+    }
 }
 
 impl Default for AuditSettings {
@@ -59,9 +127,16 @@ impl Default for AuditSettings {
 }
 
 impl AuditSettings {
-    /// What is wrong beyond the form of each value.
+    /// The names of the secrets that the audit uses.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let hash = self.hash_secret.as_deref().into_iter();
+        hash.chain(self.sinks.iter().filter_map(SinkSettings::secret))
+    }
+
+    /// What is wrong beyond the form of each value. `stdout_is_free` is false where standard
+    /// output is the transport.
     #[must_use]
-    pub fn validate(&self) -> Vec<Problem> {
+    pub fn validate(&self, stdout_is_free: bool) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.sinks.is_empty() {
             problems.push(Problem::new(
@@ -95,6 +170,26 @@ impl AuditSettings {
                         paths.push(path);
                     }
                 }
+                SinkSettings::Stdout(stdout) => {
+                    problems.extend(stdout.validate(&["audit", "sinks", &index, "stdout"]));
+                    if !stdout_is_free {
+                        problems.push(Problem::at(
+                            ["audit", "sinks", &index, "stdout"],
+                            "standard output is the transport over stdio, and a record there would \
+                             be read as an answer",
+                            "name another place, or serve HTTP",
+                        ));
+                    }
+                }
+                SinkSettings::Syslog(syslog) => {
+                    problems.extend(syslog.validate(&["audit", "sinks", &index, "syslog"]));
+                }
+                SinkSettings::Otlp(otlp) => {
+                    problems.extend(otlp.validate(&["audit", "sinks", &index, "otlp"]));
+                }
+                SinkSettings::Http(http) => {
+                    problems.extend(http.validate(&["audit", "sinks", &index, "http"]));
+                }
             }
         }
         problems
@@ -110,7 +205,7 @@ mod tests {
     }
 
     fn refused(yaml: &str) -> Vec<String> {
-        let problems = read(yaml).validate();
+        let problems = read(yaml).validate(true);
         problems
             .iter()
             .map(|problem| problem.path.join("."))
@@ -120,7 +215,7 @@ mod tests {
     #[test]
     fn a_file_is_all_that_an_audit_needs() {
         let settings = read("sinks: [ { file: { path: audit.jsonl } } ]");
-        assert_eq!(settings.validate(), []);
+        assert_eq!(settings.validate(true), []);
         assert_eq!(settings.on_failure, OnFailure::Block);
         assert_eq!(settings.deadline, Duration::from_secs(5));
         assert!(!settings.clear_arguments);
@@ -143,12 +238,12 @@ mod tests {
              fsync: { every: 1s }, checkpoints: { path: b.txt, origin: x.example/audit, \
              signing_secret: audit-key, every: 1m, records: 10 } } } ] }",
         );
-        assert_eq!(settings.validate(), []);
+        assert_eq!(settings.validate(true), []);
         for fsync in ["always", "never", "{ every: 250ms }"] {
             let one = read(&format!(
                 "sinks: [ {{ file: {{ path: a, fsync: {fsync} }} }} ]"
             ));
-            assert_eq!(one.validate(), [], "{fsync}");
+            assert_eq!(one.validate(true), [], "{fsync}");
         }
     }
 
@@ -205,5 +300,36 @@ mod tests {
                 "{wrong}"
             );
         }
+    }
+
+    #[test]
+    fn standard_output_is_refused_where_it_is_the_transport() {
+        let settings = read("sinks: [ { stdout: {} } ]");
+        assert_eq!(settings.validate(true), []);
+        let refused = settings.validate(false);
+        assert_eq!(refused[0].path.join("."), "audit.sinks.0.stdout");
+    }
+
+    #[test]
+    fn relative_paths_start_where_the_configuration_is() {
+        let settings = read(
+            "sinks: [ { file: { path: a.jsonl, checkpoints: { path: c, origin: o, signing_secret: \
+             s } } }, { http: { url: 'https://a.example', ca_file: /ca.pem } } ]",
+        );
+        let placed: Vec<_> = settings
+            .sinks
+            .iter()
+            .map(|s| s.starting_at(Path::new("/etc")))
+            .collect();
+        let SinkSettings::File(file) = &placed[0] else {
+            panic!("{placed:?}")
+        };
+        assert_eq!(file.path, Path::new("/etc/a.jsonl"));
+        assert_eq!(file.checkpoints.as_ref().unwrap().path, Path::new("/etc/c"));
+        let SinkSettings::Http(http) = &placed[1] else {
+            panic!("{placed:?}")
+        };
+        assert_eq!(http.ca_file.as_deref(), Some(Path::new("/ca.pem")));
+        assert_eq!(settings.secrets().collect::<Vec<_>>(), ["s"]);
     }
 }

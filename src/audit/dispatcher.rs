@@ -78,6 +78,12 @@ impl Audit {
         Self { dispatch: None }
     }
 
+    /// Whether records are kept at all.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.dispatch.is_some()
+    }
+
     /// Starts a thread for each of `sinks`. `deadline` is how long a record may take to be kept.
     ///
     /// # Errors

@@ -8,15 +8,22 @@
 mod bounds;
 mod canonical;
 mod chain;
+mod checkpoint;
 mod config;
 mod dispatcher;
 mod hash;
 mod lane;
+mod lines;
 mod record;
+mod shown;
 mod sink;
 mod sinks;
+mod verify;
 
-pub use chain::{Chain, Unsealable};
+pub use chain::{BadLine, Chain, Unsealable};
+pub use checkpoint::{
+    Checkpoint, InvalidNote, InvalidSigningKey, InvalidVerifierKey, SignedNote, VerifierKey,
+};
 pub use config::{AuditSettings, OnFailure, SinkSettings};
 pub use dispatcher::{Audit, NotRecorded, Pending};
 pub use hash::Hash;
@@ -25,3 +32,7 @@ pub use record::{
     RecordedSecret, Tokens,
 };
 pub use sink::{Sink, SinkError};
+pub use sinks::{CheckpointSettings, FileSettings, FileSink, Fsync, SigningKey};
+pub use verify::{Fault, FaultKind, Report, Unfinished, Unverifiable, Verification, verify};
+
+use shown::shown;

@@ -130,8 +130,9 @@ pub struct RecordedPrincipal {
     pub groups: Vec<String>,
     /// Who.
     pub id: String,
-    /// How they proved it: `local`, `token` …
-    pub kind: &'static str,
+    /// How they are known: `local`, `token` …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
 }
 
 /// A client program.
@@ -222,6 +223,18 @@ impl Record {
             bytes_in: None,
             bytes_out: None,
             config_digest: None,
+        }
+    }
+}
+
+impl Record {
+    /// A record of another event of the same call, now.
+    #[must_use]
+    pub fn again(&self, event: Event) -> Self {
+        Self {
+            time: now(),
+            event,
+            ..self.clone()
         }
     }
 }

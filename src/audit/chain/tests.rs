@@ -13,7 +13,7 @@ fn record(tool: &str) -> Record {
     record.tool = Some(tool.to_owned());
     record.principal = Some(RecordedPrincipal {
         id: "alice".into(),
-        kind: "local",
+        kind: Some("local"),
         groups: Vec::new(),
     });
     record
@@ -128,7 +128,7 @@ fn full(texts: &[String]) -> Record {
         principal: Some(RecordedPrincipal {
             groups: vec![text(), text()],
             id: text(),
-            kind: "local",
+            kind: Some("local"),
         }),
         client: Some(RecordedClient {
             name: text(),

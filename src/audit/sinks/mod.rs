@@ -14,7 +14,7 @@ mod syslog;
 mod listener;
 
 pub use collector::Credential;
-pub use file::{CheckpointSettings, FileSettings, Fsync};
+pub use file::{CheckpointSettings, FileSettings, FileSink, Fsync, SigningKey};
 pub use http::{HttpSink, HttpSinkSettings};
 pub use otlp::{OtlpSettings, OtlpSink};
 pub use seal::Seal;

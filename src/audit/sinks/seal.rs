@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::audit::{Record, SinkError};
+use crate::audit::{Chain, Record, SinkError};
 
 /// A chain that turns records into lines. A copy goes its own way from where it was made.
 pub trait Seal: Clone + Send {
@@ -15,6 +15,12 @@ pub trait Seal: Clone + Send {
     /// # Errors
     /// The record has no line; the chain is as it was.
     fn seal(&mut self, record: &Record) -> Result<String, SinkError>;
+}
+
+impl Seal for Chain {
+    fn seal(&mut self, record: &Record) -> Result<String, SinkError> {
+        Self::seal(self, record).map_err(|error| SinkError(error.to_string()))
+    }
 }
 
 /// The lines of as many records from the front of `batch` as come to `max_bytes`; one at least, if

@@ -135,7 +135,7 @@ fn attributes(record: &Record) -> Vec<KeyValue<'_>> {
         ("keyward.principal", principal.as_ref().map(|it| &*it.id)),
         (
             "keyward.principal.kind",
-            principal.as_ref().map(|it| it.kind),
+            principal.as_ref().and_then(|it| it.kind),
         ),
         ("keyward.client", client.as_ref().map(|it| &*it.name)),
         ("keyward.tool", record.tool.as_deref()),

@@ -22,7 +22,7 @@ fn full() -> Record {
     record.trace_id = Some("4BF92F3577B34DA6A3CE929D0E0E4736".to_owned());
     record.principal = Some(RecordedPrincipal {
         id: "alice".to_owned(),
-        kind: "local",
+        kind: Some("local"),
         groups: Vec::new(),
     });
     record.client = Some(RecordedClient {
