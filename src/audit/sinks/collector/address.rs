@@ -120,6 +120,7 @@ mod tests {
             "ftp://canary",
             "https://u:canary@logs.example",
             "https://canary@logs.example",
+            "https://:canary@logs.example",
             "https://logs.example#canary",
         ] {
             let problem = refused(wrong, true).unwrap().at(&["audit"]);

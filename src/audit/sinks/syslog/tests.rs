@@ -5,6 +5,8 @@ use std::{
     net::{TcpListener, TcpStream, UdpSocket},
     os::unix::net::{UnixDatagram, UnixListener},
     path::{Path, PathBuf},
+    sync::mpsc::channel,
+    thread,
     time::Duration,
 };
 
@@ -15,11 +17,13 @@ use super::*;
 use crate::audit::{
     Sink,
     sinks::{
-        deadline,
         listener::runtime,
         seal::tests::{Count, batch, told},
     },
 };
+
+/// How long a message that must come is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Tried {
     sink: SyslogSink<Count>,
@@ -68,6 +72,7 @@ fn record(message: &str) -> (u64, String) {
 }
 
 fn datagram(socket: &UnixDatagram) -> (u64, String) {
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut bytes = vec![0; 1 << 16];
     let length = socket.recv(&mut bytes).unwrap();
     record(std::str::from_utf8(&bytes[..length]).unwrap())
@@ -83,8 +88,13 @@ fn counted(reader: &mut BufReader<TcpStream>) -> (u64, String) {
     record(std::str::from_utf8(&message).unwrap())
 }
 
+/// The next connection.
 fn accept(listener: &TcpListener) -> BufReader<TcpStream> {
-    BufReader::new(listener.accept().unwrap().0)
+    let (listener, (sender, accepted)) = (listener.try_clone().unwrap(), channel());
+    thread::spawn(move || sender.send(listener.accept()));
+    let (stream, _) = accepted.recv_timeout(PATIENCE).unwrap().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    BufReader::new(stream)
 }
 
 fn tcp(listener: &TcpListener) -> SyslogSettings {
@@ -154,6 +164,7 @@ fn a_daemon_that_reads_nothing_is_given_up_at_the_deadline_and_no_number_is_lost
         taken += 1;
     }
     assert!(taken > 0);
+    daemon.set_nonblocking(false).unwrap();
     tried.write(&["next"]).unwrap();
     assert_eq!(datagram(&daemon), (taken + 1, "next".into()));
 }
@@ -164,7 +175,9 @@ fn a_local_daemon_that_takes_a_stream_gets_a_line_a_record() {
     let daemon = UnixListener::bind(&path).unwrap();
     let mut tried = sink(unix(&path));
     tried.write(&["a\nb", "c"]).unwrap();
-    let mut lines = BufReader::new(daemon.accept().unwrap().0).lines();
+    let stream = daemon.accept().unwrap().0;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut lines = BufReader::new(stream).lines();
     assert_eq!(record(&lines.next().unwrap().unwrap()), (1, "a\nb".into()));
     assert_eq!(record(&lines.next().unwrap().unwrap()), (2, "c".into()));
 }
@@ -227,17 +240,32 @@ fn over_udp_each_record_is_a_datagram_and_its_length_has_an_end() {
     let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut tried = sink(SyslogSettings {
         udp: Some(daemon.local_addr().unwrap().to_string()),
-        deadline: deadline::DEFAULT,
         ..SyslogSettings::default()
     });
     let long = "x".repeat(1 << 16);
     assert!(tried.write(&["a", &long, "b"]).is_err());
+    daemon.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut bytes = vec![0; 1 << 16];
     for expected in [(1, "a".into()), (2, "b".into())] {
         let length = daemon.recv(&mut bytes).unwrap();
         let message = std::str::from_utf8(&bytes[..length]).unwrap();
         assert_eq!(record(message), expected);
     }
+}
+
+#[test]
+fn over_udp_a_daemon_that_is_away_shows_only_afterwards() {
+    let port = {
+        let daemon = UdpSocket::bind("127.0.0.1:0").unwrap();
+        daemon.local_addr().unwrap().port()
+    };
+    let mut tried = sink(SyslogSettings {
+        udp: Some(format!("127.0.0.1:{port}")),
+        ..SyslogSettings::default()
+    });
+    assert_eq!(tried.write(&["lost in silence"]), Ok(()));
+    let tries = (0..100).filter(|_| tried.write(&["told"]).is_err());
+    assert!(tries.count() > 0);
 }
 
 #[test]
