@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::secrets::live::{
     fingerprint::Fingerprints,
-    group::{Found, Group, Shape},
+    group::{Found, Group},
+    member::Shape,
     scan::hits,
 };
 
@@ -89,7 +90,7 @@ proptest! {
                 // Made longer or shorter, so that each is of each group once.
                 let key = key.repeat(16);
                 let key = &key[..range.start + key.len() % (range.end - range.start)];
-                group = group.with(key.as_bytes(), owner as u32, 0).0;
+                group = group.with(key.as_bytes(), owner as u32, 0, &[]).0;
             }
             let pairs = keys.iter().cycle().zip(&parts);
             let text: String = pairs.map(|(key, part)| spelt(key, part)).collect();
