@@ -147,8 +147,8 @@ impl LiveSecrets {
     /// Remembers a value that is about to be handed out. When this returns, it is recognised.
     ///
     /// `mark` is a keyed hash of the value, by which it is told from others. A value that is known
-    /// costs one look-up; a new one costs the time to build the tables anew, from some ten
-    /// microseconds to a few milliseconds where a thousand keys are known.
+    /// costs one look-up; a new one costs the time to build the tables anew, from some tens of
+    /// microseconds to ten milliseconds where a thousand keys are known.
     pub fn remember(&self, mark: [u8; 16], value: &[u8]) {
         let value = value.get(..MOST_KEY_BYTES).unwrap_or(value);
         if value.len() < SHORTEST_KEY || self.is_known(mark) {
