@@ -4,14 +4,15 @@
 //! back, at most as much as the longest written piece has. It works the same at every split. It
 //! must never let anything pass that a search of the whole text would have found.
 
-use std::{fmt, mem, ops::Range, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use zeroize::Zeroizing;
 
 use super::{
     LiveSecrets, MARK,
     fingerprint::Fingerprints,
-    group::{Group, PIECE_BYTES, Shape},
+    group::Group,
+    member::{PIECE_BYTES, Shape},
     scan::{hits, holds},
 };
 
@@ -20,11 +21,17 @@ use super::{
 pub struct Filter {
     keys: Keys,
     held: Zeroizing<String>,
+    passage: Passage,
+}
+
+/// How far a stream has passed.
+#[derive(Default)]
+struct Passage {
     /// How many of the next bytes belong to a hit.
     redacting: usize,
     /// Whether the mark for what is redacted stands already.
     marked: bool,
-    /// What was found in the text that is held.
+    /// What was found in the text at hand.
     found: Vec<Range<usize>>,
 }
 
@@ -59,7 +66,7 @@ impl Filter {
             8..PIECE_BYTES => Shape::SHORT,
             _ => Shape::LONG,
         };
-        let (group, _) = Group::new(shape, Fingerprints::new()).with(value, 0, 0);
+        let (group, _) = Group::new(shape, Fingerprints::new()).with(value, 0, 0, &[]);
         Self::of(Keys::One(Arc::new(group)))
     }
 
@@ -100,28 +107,25 @@ impl Filter {
 
     fn take(&mut self, text: &str, open: bool, out: &mut String) {
         if self.held.is_empty() {
-            let known = self.pass(text, open, out);
+            let known = self.passage.pass(&self.keys, text, open, out);
             self.held.push_str(text.get(known..).unwrap_or_default());
         } else {
-            let mut held = mem::take(&mut self.held);
-            held.push_str(text);
-            let known = self.pass(&held, open, out);
-            held.drain(..known);
-            self.held = held;
+            self.held.push_str(text);
+            let known = self.passage.pass(&self.keys, &self.held, open, out);
+            self.held.drain(..known);
         }
     }
+}
 
+impl Passage {
     /// Passes on what is known of `text`, and tells how much that is.
-    fn pass(&mut self, text: &str, open: bool, out: &mut String) -> usize {
-        let mut found = mem::take(&mut self.found);
-        let known = self
-            .keys
-            .with(|groups| hits(groups, text, open, &mut found));
+    fn pass(&mut self, keys: &Keys, text: &str, open: bool, out: &mut String) -> usize {
+        let known = keys.with(|groups| hits(groups, text, open, &mut self.found));
         let known = text.floor_char_boundary(known);
         let mut passed = 0;
         let begun = Some(0..self.redacting).filter(|hit| !hit.is_empty());
         // What begins beyond will be found again.
-        let hits = begun.into_iter().chain(found.drain(..));
+        let hits = begun.into_iter().chain(self.found.drain(..));
         for hit in hits.take_while(|hit| hit.start < known) {
             if hit.start > passed {
                 out.push_str(text.get(passed..hit.start).unwrap_or_default());
@@ -140,7 +144,6 @@ impl Filter {
         if known > 0 {
             self.redacting = passed.saturating_sub(known);
         }
-        self.found = found;
         known
     }
 }

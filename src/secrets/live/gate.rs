@@ -2,7 +2,8 @@
 //!
 //! Apart because all text goes through it, and nearly all of it ends here: one look at one word of
 //! a table (a Bloom filter with both of its bits in the same word, of which one tells in which
-//! alphabet). It may err to the side of "yes", once in a hundred places or so; it must never say "no" to what was put in.
+//! alphabet). It may err to the side of "yes", once in a hundred places or so; it must never say
+//! "no" to what was put in.
 
 use zeroize::Zeroizing;
 

@@ -4,103 +4,18 @@
 //! scan looks at. So that one short key does not slow the search for the others, each group is
 //! scanned for by itself.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
-use zeroize::Zeroizing;
+use std::sync::Arc;
+#[cfg(test)]
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{
-    alphabet::{self, Alphabet},
+    alphabet::Alphabet,
     fingerprint::{Fingerprints, Print},
     gate::Gate,
-    pieces::{Owner, Piece, Pieces},
+    member::{Member, Shape},
+    pieces::{Owner, Pieces},
     reading::{self, Escapes, Read, eight, plain},
 };
-
-/// The shortest piece of a key that counts, where the key is not shorter.
-pub(super) const PIECE_BYTES: usize = 16;
-/// Whole base64 characters within any 16 bytes.
-const PIECE_SEXTETS: usize = 20;
-/// Sets a bit that tells upper from lower case in each of eight letters. It makes a few other
-/// characters alike as well, which a gate may do.
-const COARSE: u64 = 0x2020_2020_2020_2020;
-
-/// The time of use of a key that is about to be forgotten.
-const RETIRED: u64 = u64::MAX;
-
-/// What the keys of a group have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shape {
-    /// How many characters make a gram, by which the gate knows the pieces. At most eight.
-    pub(super) gram: usize,
-    /// How far apart the places are at which a scan looks for a gram. Not less than `gram`.
-    pub(super) stride: usize,
-}
-
-impl Shape {
-    /// For keys of 16 bytes and more.
-    pub(super) const LONG: Self = Self::of(PIECE_BYTES);
-    /// For keys of 8 to 15 bytes.
-    pub(super) const SHORT: Self = Self::of(8);
-    /// For keys of 4 to 7 bytes.
-    pub(super) const TINY: Self = Self::of(4);
-
-    /// For keys of `shortest` bytes and more. In a row of so many characters are
-    /// `shortest - gram + 1` grams, so one of them begins at one of the places of a scan.
-    const fn of(shortest: usize) -> Self {
-        let (gram, places) = (shortest / 2, shortest - shortest / 2 + 1);
-        Self {
-            gram,
-            stride: if places < 8 { places } else { 8 },
-        }
-    }
-}
-
-/// A key that belongs to a group.
-pub(super) struct Member {
-    pub(super) owner: Owner,
-    /// How long it is.
-    pub(super) bytes: usize,
-    /// When it was last handed out, or [`RETIRED`].
-    used: AtomicU64,
-    /// The hashes of its grams in each alphabet, sorted.
-    grams: [Zeroizing<Vec<u32>>; 3],
-}
-
-impl Member {
-    pub(super) fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    /// Takes note that it is handed out, unless it is retired.
-    pub(super) fn touch(&self, now: u64) -> bool {
-        let later = |used| (used != RETIRED).then_some(now);
-        let touched = self
-            .used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
-        touched.is_ok()
-    }
-
-    /// Retires it, unless it was handed out since `used`: from then on it is not known any more,
-    /// though texts may still be compared with it for a moment.
-    pub(super) fn retire(&self, used: u64) -> bool {
-        let retired =
-            self.used
-                .compare_exchange(used, RETIRED, Ordering::Relaxed, Ordering::Relaxed);
-        retired.is_ok()
-    }
-
-    /// How many units its pieces have.
-    fn units(&self, alphabet: Alphabet) -> usize {
-        match alphabet {
-            Alphabet::Plain => PIECE_BYTES.min(self.bytes),
-            Alphabet::Base64 => PIECE_SEXTETS.min((self.bytes * 8 - 4) / 6),
-            Alphabet::Hexadecimal => 2 * PIECE_BYTES.min(self.bytes),
-        }
-    }
-}
 
 /// What begins at a place in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,8 +46,6 @@ pub(super) struct Group {
     gate: Gate,
     /// The pieces in each alphabet.
     pieces: [Pieces; 3],
-    /// Which bits of eight bytes a gram has.
-    mask: u64,
     /// Characters read and fingerprints compared so far.
     #[cfg(test)]
     pub(super) work: AtomicU64,
@@ -146,7 +59,6 @@ impl Group {
             members: Vec::new(),
             gate: Gate::of(0, []),
             pieces: Default::default(),
-            mask: u64::MAX >> (64 - 8 * shape.gram),
             #[cfg(test)]
             work: AtomicU64::new(0),
         }
@@ -156,23 +68,31 @@ impl Group {
         self.members.is_empty()
     }
 
-    /// This group with `key` as well, which is to be known as `owner`, and what is kept of it.
-    pub(super) fn with(&self, key: &[u8], owner: Owner, used: u64) -> (Self, Arc<Member>) {
-        let member = Arc::new(Member {
-            owner,
-            bytes: key.len(),
-            used: AtomicU64::new(used),
-            grams: self.grams(key),
-        });
-        let mut members = self.members.clone();
+    /// This group with `key` as well, which is to be known as `owner`, and what is kept of it;
+    /// without the keys that are known as `gone`.
+    pub(super) fn with(
+        &self,
+        key: &[u8],
+        owner: Owner,
+        now: u64,
+        gone: &[Owner],
+    ) -> (Self, Arc<Member>) {
+        let member = Member::of(key, owner, now, self.shape, &self.fingerprints);
+        let member = Arc::new(member);
+        let mut members = self.without(gone);
         members.push(Arc::clone(&member));
         (self.of(members, Some((key, &member))), member)
     }
 
-    /// This group without the keys that are known as `gone`.
-    pub(super) fn without(&self, gone: &[Owner]) -> Self {
+    /// This group without the keys that are known as `gone`, if it has any of them.
+    pub(super) fn less(&self, gone: &[Owner]) -> Option<Self> {
+        let members = self.without(gone);
+        (members.len() < self.members.len()).then(|| self.of(members, None))
+    }
+
+    fn without(&self, gone: &[Owner]) -> Vec<Arc<Member>> {
         let stays = |member: &&Arc<Member>| !gone.contains(&member.owner);
-        self.of(self.members.iter().filter(stays).cloned().collect(), None)
+        self.members.iter().filter(stays).cloned().collect()
     }
 
     fn of(&self, members: Vec<Arc<Member>>, added: Option<(&[u8], &Member)>) -> Self {
@@ -180,86 +100,26 @@ impl Group {
         owners.sort_unstable();
         let stays = |owner| owners.binary_search(&owner).is_ok();
         let pieces = Alphabet::ALL.map(|alphabet| {
-            let added = added.map(|(key, member)| self.cut(alphabet, key, member));
+            let added = added.map(|(key, member)| member.pieces(alphabet, key, &self.fingerprints));
             let lengths = members.iter().map(|member| member.units(alphabet));
             let known = &self.pieces[alphabet as usize];
             known.merged(added.unwrap_or_default(), stays, lengths)
         });
-        let grams = || {
-            members.iter().flat_map(|member| {
-                Alphabet::ALL
-                    .into_iter()
-                    .zip(&member.grams)
-                    .flat_map(|(alphabet, grams)| grams.iter().map(move |gram| (alphabet, *gram)))
-            })
-        };
+        let grams = || members.iter().flat_map(|member| member.grams());
         Self {
             shape: self.shape,
             fingerprints: self.fingerprints.clone(),
             gate: Gate::of(grams().count(), grams()),
             pieces,
             members,
-            mask: self.mask,
             #[cfg(test)]
             work: AtomicU64::new(0),
         }
     }
 
-    /// All pieces of `key` in one alphabet.
-    fn cut(&self, alphabet: Alphabet, key: &[u8], member: &Member) -> Zeroizing<Vec<Piece>> {
-        let windows = &self.fingerprints;
-        let units = member.units(alphabet);
-        let of = |sealed| Piece::of(sealed, member.owner);
-        Zeroizing::new(match alphabet {
-            Alphabet::Plain => windows
-                .windows(alphabet::bytes(key), units, 1)
-                .map(of)
-                .collect(),
-            Alphabet::Base64 => alphabet::sextets(key)
-                .into_iter()
-                .flat_map(|chain| windows.windows(chain, units, 1))
-                .map(of)
-                .collect(),
-            Alphabet::Hexadecimal => windows
-                .windows(alphabet::nibbles(key), units, 2)
-                .map(of)
-                .collect(),
-        })
-    }
-
-    /// The hashes of all grams of `key`, in each alphabet.
-    fn grams(&self, key: &[u8]) -> [Zeroizing<Vec<u32>>; 3] {
-        Alphabet::ALL.map(|alphabet| {
-            let mut hashes = Zeroizing::new(Vec::new());
-            match alphabet {
-                Alphabet::Plain => self.add_grams(&mut hashes, key.iter().copied()),
-                Alphabet::Base64 => alphabet::sextets(key)
-                    .into_iter()
-                    .flat_map(alphabet::base64)
-                    .for_each(|written| self.add_grams(&mut hashes, written)),
-                Alphabet::Hexadecimal => {
-                    let written = alphabet::hexadecimal(alphabet::nibbles(key));
-                    self.add_grams(&mut hashes, written);
-                }
-            }
-            hashes.sort_unstable();
-            hashes.dedup();
-            hashes
-        })
-    }
-
-    fn add_grams(&self, hashes: &mut Vec<u32>, written: impl Iterator<Item = u8>) {
-        let last = 8 * (self.shape.gram - 1);
-        let grams = written.scan(0, |gram, character| {
-            *gram = *gram >> 8 | u64::from(character) << last;
-            Some(self.gram(*gram))
-        });
-        hashes.extend(grams.skip(self.shape.gram - 1));
-    }
-
     /// The hash of the first of these eight characters.
     fn gram(&self, eight: u64) -> u32 {
-        self.fingerprints.gram((eight | COARSE) & self.mask)
+        self.fingerprints.gram(self.shape.gram(eight))
     }
 
     /// Whether the first of these eight bytes of text, taken as they are, may be part of a piece.
@@ -383,12 +243,9 @@ impl Group {
     pub(super) fn words(&self) -> Vec<u64> {
         let mut words: Vec<_> = self.pieces.iter().flat_map(Pieces::words).collect();
         words.extend(self.gate.words());
-        for grams in self.members.iter().flat_map(|member| &member.grams) {
-            let pair = |pair: &[u32]| {
-                let whole = |word, gram: &u32| word << 32 | u64::from(*gram);
-                pair.iter().rev().fold(0, whole)
-            };
-            words.extend(grams.chunks(2).map(pair));
+        for member in &self.members {
+            let grams: Vec<_> = member.grams().map(|(_, gram)| u64::from(gram)).collect();
+            words.extend(grams.windows(2).map(|pair| pair[1] << 32 | pair[0]));
         }
         words
     }

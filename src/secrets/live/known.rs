@@ -1,7 +1,7 @@
 //! Which keys are remembered, and the search for any of them.
 //!
 //! Apart from the tables because it decides who is in them: the last 1,024 keys that were handed
-//! out, 256 KiB of keys in all. Readers take a snapshot and wait for nobody; whoever brings a new
+//! out, 128 KiB of keys in all. Readers take a snapshot and wait for nobody; whoever brings a new
 //! key builds the next snapshot beside it and returns when it is in use, so that a key is never in
 //! a caller's hands before it is recognised.
 
@@ -20,7 +20,8 @@ use super::{
     MARK,
     filter::Filter,
     fingerprint::Fingerprints,
-    group::{Group, Member, PIECE_BYTES, Shape},
+    group::Group,
+    member::{Member, PIECE_BYTES, Shape},
     pieces::Owner,
     scan::{hits, holds},
 };
@@ -31,12 +32,12 @@ const SHORTEST_KEY: usize = 8;
 const MOST_KEY_BYTES: usize = 16 * 1024;
 /// How many keys are remembered.
 const MOST_KEYS: usize = 1024;
-/// And how many bytes of keys in all: each costs about a hundred bytes of tables.
-const MOST_BYTES: usize = 256 * 1024;
+/// And how many bytes of keys in all: each costs up to two hundred bytes of tables.
+const MOST_BYTES: usize = 128 * 1024;
 
 /// Every key that was handed out in this process, to be recognised in text.
 ///
-/// Beyond 1,024 keys, or 256 KiB of keys in all, those that were handed out least recently are
+/// Beyond 1,024 keys, or 128 KiB of keys in all, those that were handed out least recently are
 /// forgotten. Keys of less than eight bytes are not remembered.
 pub struct LiveSecrets {
     snapshot: RwLock<Arc<Snapshot>>,
@@ -49,8 +50,8 @@ pub struct LiveSecrets {
 /// What is remembered at one time.
 pub(super) struct Snapshot {
     members: HashMap<[u8; 16], Arc<Member>>,
-    short: Arc<Group>,
-    long: Arc<Group>,
+    /// The short keys and the long ones.
+    groups: [Arc<Group>; 2],
 }
 
 impl Snapshot {
@@ -59,40 +60,41 @@ impl Snapshot {
         let group = |shape| Arc::new(Group::new(shape, fingerprints.clone()));
         Self {
             members: HashMap::new(),
-            short: group(Shape::SHORT),
-            long: group(Shape::LONG),
+            groups: [Shape::SHORT, Shape::LONG].map(group),
         }
     }
 
     pub(super) fn groups(&self) -> [&Group; 2] {
-        [&self.short, &self.long]
+        self.groups.each_ref().map(Arc::as_ref)
     }
 
     /// This snapshot with `value` as well, without those that must leave for it.
     fn with(&self, mark: [u8; 16], value: &[u8], now: u64) -> Self {
         let mut members = self.members.clone();
         let gone = forget_for(value.len(), &mut members);
-        let group = |group: &Arc<Group>| {
-            if gone.is_empty() {
-                Arc::clone(group)
-            } else {
-                Arc::new(group.without(&gone))
-            }
-        };
-        let mut next = Self {
-            short: group(&self.short),
-            long: group(&self.long),
-            members,
-        };
-        let home = if value.len() < PIECE_BYTES {
-            &mut next.short
+        // Not the number of one that leaves, whose pieces still have it.
+        let owner = free_owner(&self.members);
+        let [short, long] = self.groups.each_ref();
+        let is_short = value.len() < PIECE_BYTES;
+        let (home, other) = if is_short {
+            (short, long)
         } else {
-            &mut next.long
+            (long, short)
         };
-        let (group, member) = home.with(value, free_owner(&next.members), now);
-        *home = Arc::new(group);
-        next.members.insert(mark, member);
-        next
+        let (home, member) = home.with(value, owner, now, &gone);
+        let home = Arc::new(home);
+        let other = other
+            .less(&gone)
+            .map_or_else(|| Arc::clone(other), Arc::new);
+        members.insert(mark, member);
+        Self {
+            members,
+            groups: if is_short {
+                [home, other]
+            } else {
+                [other, home]
+            },
+        }
     }
 }
 
@@ -145,8 +147,8 @@ impl LiveSecrets {
     /// Remembers a value that is about to be handed out. When this returns, it is recognised.
     ///
     /// `mark` is a keyed hash of the value, by which it is told from others. A value that is known
-    /// costs one look-up; a new one costs the time to build the tables anew, from some ten
-    /// microseconds to a few milliseconds where a thousand keys are known.
+    /// costs one look-up; a new one costs the time to build the tables anew, from some tens of
+    /// microseconds to ten milliseconds where a thousand keys are known.
     pub fn remember(&self, mark: [u8; 16], value: &[u8]) {
         let value = value.get(..MOST_KEY_BYTES).unwrap_or(value);
         if value.len() < SHORTEST_KEY || self.is_known(mark) {

@@ -22,10 +22,10 @@
 //! key from whoever reads a swap file, a core or a buffer; whoever can read all memory of the
 //! running process at leisure could test guesses on them, as they could take the next key.
 //!
-//! The way of a text: `scan` looks at every eighth place for the beginning of anything known (`gate`),
-//! and only around such a place reads character by character (`reading`), in every `alphabet`, and
-//! compares (`group`, `pieces`). `known` decides which keys are remembered; `filter` does the same
-//! to a stream.
+//! The way of a text: `scan` looks at every eighth place for the beginning of anything known
+//! (`gate`), and only around such a place reads character by character (`reading`), in every
+//! `alphabet`, and compares (`group`, `pieces`). `member` is one key, cut up; `known` decides which
+//! keys are remembered; `filter` does the same to a stream.
 
 mod alphabet;
 mod filter;
@@ -33,6 +33,7 @@ mod fingerprint;
 mod gate;
 mod group;
 mod known;
+mod member;
 mod pieces;
 mod reading;
 mod scan;

@@ -52,6 +52,7 @@ pub(super) enum Read {
 
 /// The first character of `text`; with `open`, more text may follow. What looks like the beginning
 /// of an escape is one only if it is whole, or if more may follow.
+#[inline]
 pub(super) fn first(text: &[u8], escapes: Escapes, open: bool) -> Read {
     match text {
         [] => Read::TooShort,
@@ -77,6 +78,7 @@ pub(super) fn first(text: &[u8], escapes: Escapes, open: bool) -> Read {
 }
 
 /// The byte that two hexadecimal digits say.
+#[inline]
 fn pair(high: u8, low: u8) -> Option<u8> {
     Some(nibble(high)? << 4 | nibble(low)?)
 }
