@@ -65,7 +65,24 @@ impl FieldPattern {
     /// Whether `pointer`, in its steps, is meant.
     #[must_use]
     pub fn matches(&self, pointer: &[&str]) -> bool {
-        fits(&self.0, pointer)
+        fits(&self.0, pointer, &|named, step| named == *step)
+    }
+
+    /// Whether a field at `path` may be meant, of which some steps (`None`) may have any name.
+    #[must_use]
+    pub fn may_mean(&self, path: &[Option<&str>]) -> bool {
+        fits(&self.0, path, &|named, step| {
+            step.is_none_or(|step| named == step)
+        })
+    }
+
+    /// Whether a field called `name` (`None`: whatever it is called) may be meant somewhere.
+    #[must_use]
+    pub fn may_end_in(&self, name: Option<&str>) -> bool {
+        match self.0.last() {
+            Some(Step::Named(last)) => name.is_none_or(|name| name == last),
+            last => last.is_some(),
+        }
     }
 }
 
@@ -85,16 +102,21 @@ fn is_escaped(text: &str) -> bool {
         .all(|rest| rest.starts_with(['0', '1']))
 }
 
-fn fits(steps: &[Step], pointer: &[&str]) -> bool {
+fn fits<S>(steps: &[Step], path: &[S], is_named: &dyn Fn(&str, &S) -> bool) -> bool {
     match steps.split_first() {
-        None => pointer.is_empty(),
-        Some((Step::Deep, rest)) => (0..=pointer.len()).any(|skip| fits(rest, &pointer[skip..])),
-        Some((step, rest)) => pointer.split_first().is_some_and(|(first, below)| {
+        None => path.is_empty(),
+        Some((Step::Deep, rest)) => {
+            fits(rest, path, is_named)
+                || path
+                    .split_first()
+                    .is_some_and(|(_, below)| fits(steps, below, is_named))
+        }
+        Some((step, rest)) => path.split_first().is_some_and(|(first, below)| {
             let is_meant = match step {
-                Step::Named(name) => name == first,
+                Step::Named(name) => is_named(name, first),
                 Step::Any | Step::Deep => true,
             };
-            is_meant && fits(rest, below)
+            is_meant && fits(rest, below, is_named)
         }),
     }
 }
@@ -156,29 +178,97 @@ fn take(parent: &mut Value, step: &Step) -> usize {
     }
 }
 
-/// The fields that a schema marks with `"sensitive": true`.
+/// The fields that a schema marks with `"sensitive": true`, wherever in it: below combining keywords
+/// and local references too, and at every depth of a schema that refers to itself.
 #[must_use]
 pub fn sensitive(schema: &Value) -> Vec<FieldPattern> {
-    let mut found = Vec::new();
-    marked(schema, &mut Vec::new(), &mut found);
-    found
+    let mut marks = Marks {
+        root: schema,
+        path: Vec::new(),
+        references: Vec::new(),
+        found: Vec::new(),
+    };
+    marks.collect(schema);
+    marks.found
 }
 
-fn marked(schema: &Value, path: &mut Vec<Step>, found: &mut Vec<FieldPattern>) {
-    if schema["sensitive"] == true && !path.is_empty() {
-        found.push(FieldPattern(path.clone()));
-        return;
+/// The walk of [`sensitive`].
+struct Marks<'s> {
+    root: &'s Value,
+    path: Vec<Step>,
+    /// References that are being followed, and whether one was met again on the way.
+    references: Vec<(&'s str, bool)>,
+    found: Vec<FieldPattern>,
+}
+
+impl<'s> Marks<'s> {
+    fn collect(&mut self, schema: &'s Value) {
+        if schema["sensitive"] == true && !self.path.is_empty() {
+            self.found.push(FieldPattern(self.path.clone()));
+            return;
+        }
+        for (name, below) in schema["properties"].as_object().into_iter().flatten() {
+            self.collect_below(Step::Named(name.clone()), below);
+        }
+        let patterned = schema["patternProperties"]
+            .as_object()
+            .into_iter()
+            .flatten();
+        let items = schema["prefixItems"].as_array().into_iter().flatten();
+        let more = [
+            "items",
+            "contains",
+            "additionalProperties",
+            "unevaluatedProperties",
+        ]
+        .map(|key| &schema[key])
+        .into_iter();
+        for below in patterned.map(|(_, below)| below).chain(items).chain(more) {
+            self.collect_below(Step::Any, below);
+        }
+        let combined = ["allOf", "anyOf", "oneOf"].map(|key| &schema[key]);
+        for same in combined.into_iter().filter_map(Value::as_array).flatten() {
+            self.collect(same);
+        }
+        for same in ["then", "else"].map(|key| &schema[key]) {
+            self.collect(same);
+        }
+        if let Some(reference) = schema["$ref"].as_str() {
+            self.follow(reference);
+        }
     }
-    for (name, below) in schema["properties"].as_object().into_iter().flatten() {
-        path.push(Step::Named(name.clone()));
-        marked(below, path, found);
-        path.pop();
-    }
-    for below in ["items", "additionalProperties"].map(|key| &schema[key]) {
+
+    fn collect_below(&mut self, step: Step, below: &'s Value) {
         if below.is_object() {
-            path.push(Step::Any);
-            marked(below, path, found);
-            path.pop();
+            self.path.push(step);
+            self.collect(below);
+            self.path.pop();
+        }
+    }
+
+    fn follow(&mut self, reference: &'s str) {
+        if let Some((_, is_met_again)) = self
+            .references
+            .iter_mut()
+            .find(|(known, _)| *known == reference)
+        {
+            *is_met_again = true;
+            return;
+        }
+        let target = reference
+            .strip_prefix('#')
+            .and_then(|pointer| self.root.pointer(pointer));
+        let Some(target) = target else {
+            return;
+        };
+        let before = self.found.len();
+        self.references.push((reference, false));
+        self.collect(target);
+        if let Some((_, true)) = self.references.pop() {
+            // What stands here stands again somewhere below, at whatever depth.
+            for pattern in &mut self.found[before..] {
+                pattern.0.insert(self.path.len(), Step::Deep);
+            }
         }
     }
 }
@@ -259,6 +349,66 @@ mod tests {
         assert!(!pattern("/a/*").matches(&["a"]));
         assert!(!pattern("/a/*").matches(&["a", "b", "c"]));
         assert!(!pattern("/**/email").matches(&["email", "x"]));
+    }
+
+    #[test]
+    fn a_path_with_unknown_steps_may_mean_what_any_name_there_would() {
+        assert!(pattern("/list/3/x").may_mean(&[Some("list"), None, Some("x")]));
+        assert!(pattern("/**/x").may_mean(&[None, None]));
+        assert!(!pattern("/list/*/x").may_mean(&[Some("list"), None, Some("y")]));
+        assert!(!pattern("/list").may_mean(&[None, None]));
+        assert!(pattern("/a/x").may_end_in(Some("x")) && pattern("/a/x").may_end_in(None));
+        assert!(pattern("/a/*").may_end_in(Some("y")));
+        assert!(!pattern("/a/x").may_end_in(Some("a")));
+    }
+
+    #[test]
+    fn marks_are_found_below_combining_keywords_and_references() {
+        let mark = json!({ "properties": { "ssn": { "sensitive": true } } });
+        for key in ["allOf", "anyOf", "oneOf"] {
+            assert_eq!(
+                sensitive(&json!({ key: [{}, mark] })),
+                [pattern("/ssn")],
+                "{key}"
+            );
+        }
+        assert_eq!(sensitive(&json!({ "then": mark })), [pattern("/ssn")]);
+        assert_eq!(
+            sensitive(&json!({ "prefixItems": [mark] })),
+            [pattern("/*/ssn")]
+        );
+        assert_eq!(
+            sensitive(&json!({ "patternProperties": { "a": mark } })),
+            [pattern("/*/ssn")]
+        );
+        let referring = json!({
+            "properties": { "a": { "$ref": "#/$defs/person" } }, "$defs": { "person": mark },
+        });
+        assert_eq!(sensitive(&referring), [pattern("/a/ssn")]);
+        assert_eq!(
+            sensitive(&json!({ "$ref": "https://elsewhere.example" })),
+            []
+        );
+    }
+
+    #[test]
+    fn marks_of_a_schema_that_refers_to_itself_are_found_at_every_depth() {
+        let schema = json!({ "$ref": "#/$defs/node", "$defs": { "node": { "properties": {
+            "secret": { "sensitive": true },
+            "children": { "items": { "$ref": "#/$defs/node" } },
+        } } } });
+        let mut tree = json!({ "secret": 1, "children": [
+            { "secret": 2, "children": [{ "secret": 3, "children": [] }] },
+        ] });
+        for found in sensitive(&schema) {
+            found.remove(&mut tree);
+        }
+        assert_eq!(
+            tree,
+            json!({ "children": [{ "children": [{ "children": [] }] }] })
+        );
+        let circle = json!({ "$ref": "#" });
+        assert_eq!(sensitive(&circle), []);
     }
 
     #[test]
