@@ -12,8 +12,10 @@ mod checkpoint;
 mod config;
 mod dispatcher;
 mod hash;
+mod hasher;
 mod lane;
 mod lines;
+mod query;
 mod record;
 mod shown;
 mod sink;
@@ -27,6 +29,8 @@ pub use checkpoint::{
 pub use config::{AuditSettings, OnFailure, SinkSettings};
 pub use dispatcher::{Audit, NotRecorded, Pending};
 pub use hash::Hash;
+pub use hasher::{hash_arguments, hash_value};
+pub use query::{Filter, Format, InvalidMoment, Query, QueryError, Summary, parse_moment, query};
 pub use record::{
     Event, Record, RecordedClient, RecordedDecision, RecordedFile, RecordedPrincipal,
     RecordedSecret, Tokens,

@@ -2,4 +2,5 @@
 
 mod file;
 
+pub(super) use file::closed_files;
 pub use file::{CheckpointSettings, FileSettings, FileSink, Fsync, SigningKey};
