@@ -12,8 +12,10 @@ mod checkpoint;
 mod config;
 mod dispatcher;
 mod hash;
+mod hasher;
 mod lane;
 mod lines;
+mod query;
 mod record;
 mod shown;
 mod sink;
@@ -27,12 +29,17 @@ pub use checkpoint::{
 pub use config::{AuditSettings, OnFailure, SinkSettings};
 pub use dispatcher::{Audit, NotRecorded, Pending};
 pub use hash::Hash;
+pub use hasher::{hash_arguments, hash_value};
+pub use query::{Filter, Format, InvalidMoment, Query, QueryError, Summary, parse_moment, query};
 pub use record::{
     Event, Record, RecordedClient, RecordedDecision, RecordedFile, RecordedPrincipal,
     RecordedSecret, Tokens,
 };
 pub use sink::{Sink, SinkError};
-pub use sinks::{CheckpointSettings, FileSettings, FileSink, Fsync, SigningKey};
+pub use sinks::{
+    CheckpointSettings, Credential, FileSettings, FileSink, Fsync, HttpSink, OtlpSink, Seal,
+    SigningKey, StdoutSink, SyslogSink,
+};
 pub use verify::{Fault, FaultKind, Report, Unfinished, Unverifiable, Verification, verify};
 
 use shown::shown;

@@ -39,6 +39,39 @@ pub enum Event {
     RecordsLost,
 }
 
+impl Event {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::ServerStarted,
+        Self::ServerStopped,
+        Self::Unauthenticated,
+        Self::CallAccepted,
+        Self::CallEnded,
+        Self::PolicyDecision,
+        Self::SecretUsed,
+        Self::Redaction,
+        Self::TailHealed,
+        Self::RecordsLost,
+    ];
+
+    /// Its name in records.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ServerStarted => "server_started",
+            Self::ServerStopped => "server_stopped",
+            Self::Unauthenticated => "unauthenticated",
+            Self::CallAccepted => "call_accepted",
+            Self::CallEnded => "call_ended",
+            Self::PolicyDecision => "policy_decision",
+            Self::SecretUsed => "secret_used",
+            Self::Redaction => "redaction",
+            Self::TailHealed => "tail_healed",
+            Self::RecordsLost => "records_lost",
+        }
+    }
+}
+
 /// One record. Build it with [`Record::new`] and fill in what applies.
 #[derive(Debug, Clone, Serialize)]
 pub struct Record {
@@ -243,4 +276,16 @@ impl Record {
 fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_named_as_it_is_written() {
+        for event in Event::ALL {
+            assert_eq!(serde_json::to_value(event).unwrap(), event.label());
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod syslog;
 mod listener;
 
 pub use collector::Credential;
+pub(super) use file::closed_files;
 pub use file::{CheckpointSettings, FileSettings, FileSink, Fsync, SigningKey};
 pub use http::{HttpSink, HttpSinkSettings};
 pub use otlp::{OtlpSettings, OtlpSink};

@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::audit::{
-    Hash, InvalidNote,
+    Event, Hash, InvalidNote,
     chain::{BadLine, Link},
     shown,
 };
@@ -172,11 +172,9 @@ impl Report {
         self.first.get_or_insert(link.sequence);
         self.last = Some(link.sequence);
         self.head = Some(link.hash);
-        match link.record.get("event").and_then(Value::as_str) {
-            Some("records_lost") => self.losses += 1,
-            Some("tail_healed") => self.healings += 1,
-            _ => {}
-        }
+        let event = link.record.get("event").and_then(Value::as_str);
+        self.losses += u64::from(event == Some(Event::RecordsLost.label()));
+        self.healings += u64::from(event == Some(Event::TailHealed.label()));
     }
 
     /// The report as JSON.

@@ -9,5 +9,6 @@ mod sink;
 mod tail;
 
 pub use config::{CheckpointSettings, FileSettings, Fsync};
+pub(in crate::audit) use rotation::closed_files;
 pub use signer::SigningKey;
 pub use sink::FileSink;

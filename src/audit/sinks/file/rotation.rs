@@ -15,10 +15,10 @@ use jiff::Timestamp;
 
 /// A closed file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Closed {
+pub(in crate::audit) struct Closed {
     /// Of its first record.
-    pub(super) sequence: u64,
-    pub(super) path: PathBuf,
+    pub(in crate::audit) sequence: u64,
+    pub(in crate::audit) path: PathBuf,
 }
 
 /// The name that the file at `path` is closed under.
@@ -44,7 +44,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 /// The files that were closed at `path`, oldest first.
-pub(super) fn closed_files(path: &Path) -> io::Result<Vec<Closed>> {
+pub(in crate::audit) fn closed_files(path: &Path) -> io::Result<Vec<Closed>> {
     let (stem, extension) = parts(path);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder_of(path))? {

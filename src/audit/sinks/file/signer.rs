@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::FileExt,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
@@ -40,10 +40,17 @@ pub(super) struct Signer {
     /// New records since the last attempt.
     unsigned: u64,
     attempted: Instant,
-    /// The chain that was signed last.
-    signed: Arc<Mutex<Chain>>,
-    queue: SyncSender<Chain>,
+    desk: Arc<Mutex<Desk>>,
+    /// Wakes the thread. One call that is not heard yet is enough.
+    bell: SyncSender<()>,
     ended: Receiver<()>,
+}
+
+/// What lies between the two: only the latest is worth signing.
+#[derive(Default)]
+struct Desk {
+    wanted: Chain,
+    signed: Chain,
 }
 
 impl Signer {
@@ -52,9 +59,8 @@ impl Signer {
         path: PathBuf,
         key: SigningKey,
     ) -> io::Result<Self> {
-        let signed = Arc::new(Mutex::new(Chain::new()));
-        // One is being signed, and one may wait.
-        let (queue, chains) = sync_channel::<Chain>(1);
+        let desk = Arc::new(Mutex::new(Desk::default()));
+        let (bell, calls) = sync_channel(1);
         let (ends, ended) = sync_channel(1);
         let pen = Pen {
             path,
@@ -63,15 +69,16 @@ impl Signer {
             is_failing: false,
             is_introduced: false,
         };
-        let written = Arc::clone(&signed);
+        let far = Arc::clone(&desk);
         thread::Builder::new()
             .name("audit-sign".to_owned())
             .stack_size(STACK_BYTES)
             .spawn(move || {
                 let mut pen = pen;
-                for chain in chains {
-                    if pen.sign_and_tell(chain) {
-                        *written.lock().unwrap_or_else(PoisonError::into_inner) = chain;
+                for () in calls {
+                    let wanted = at(&far).wanted;
+                    if wanted != at(&far).signed && pen.sign_and_tell(wanted) {
+                        at(&far).signed = wanted;
                     }
                 }
                 let _nobody_waits = ends.send(());
@@ -82,8 +89,8 @@ impl Signer {
             latest: Chain::new(),
             unsigned: 0,
             attempted: Instant::now(),
-            signed,
-            queue,
+            desk,
+            bell,
             ended,
         })
     }
@@ -111,13 +118,13 @@ impl Signer {
     }
 
     fn is_signed(&self) -> bool {
-        *self.signed.lock().unwrap_or_else(PoisonError::into_inner) == self.latest
+        at(&self.desk).signed == self.latest
     }
 
-    /// Hands what is to be signed to the thread. If that still waits for a key with another one
-    /// behind, it is done at the next turn.
+    /// Hands what is to be signed to the thread; what it has not begun with is not signed any more.
     pub(super) fn hand_over(&mut self) {
-        let _full = self.queue.try_send(self.latest);
+        at(&self.desk).wanted = self.latest;
+        let _called_already = self.bell.try_send(());
         self.unsigned = 0;
         self.attempted = Instant::now();
     }
@@ -127,12 +134,16 @@ impl Signer {
         if !self.is_signed() {
             self.hand_over();
         }
-        let Self { queue, ended, .. } = self;
-        drop(queue);
+        let Self { bell, ended, .. } = self;
+        drop(bell);
         if ended.recv_timeout(LAST_PATIENCE).is_err() {
             tracing::error!("the last checkpoint of the audit was not signed in time");
         }
     }
+}
+
+fn at(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
+    desk.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes checkpoints; lives on the thread.

@@ -431,11 +431,15 @@ impl Signing {
         FileSink::new(self.settings.clone(), self.folder.path(), Arc::new(fetch)).unwrap()
     }
 
+    fn checkpoints(&self) -> PathBuf {
+        self.folder.path().join("checkpoints.txt")
+    }
+
     fn report(&self) -> Report {
         verify(&Verification {
             files: &files(self.folder.path()),
             begins_at: 1,
-            checkpoints: Some((&self.folder.path().join("checkpoints.txt"), &self.verifier)),
+            checkpoints: Some((&self.checkpoints(), &self.verifier)),
         })
         .unwrap()
     }
@@ -470,14 +474,19 @@ fn a_checkpoint_is_signed_after_so_many_records() {
     let mut sink = signing.sink();
     keep(&mut sink, &["a", "b"]);
     sink.tend();
+    assert!(!signing.checkpoints().exists());
     keep(&mut sink, &["c"]);
     sink.tend();
+    // The signer works on a thread of its own.
+    while !fs::read_to_string(signing.checkpoints()).is_ok_and(|text| text.ends_with("=\n")) {
+        thread::yield_now();
+    }
     keep(&mut sink, &["d"]);
     sink.close();
     let report = signing.report();
     assert!(report.is_whole(), "{report}");
     assert_eq!(report.checkpoints, 2);
-    let notes = fs::read_to_string(signing.folder.path().join("checkpoints.txt")).unwrap();
+    let notes = fs::read_to_string(signing.checkpoints()).unwrap();
     let sizes: Vec<_> = notes
         .lines()
         .filter(|line| line.parse::<u64>().is_ok())
@@ -493,7 +502,7 @@ fn without_the_key_records_are_kept_and_signed_later() {
     keep(&mut sink, &["a"]);
     sink.tend();
     sink.close();
-    assert!(!signing.folder.path().join("checkpoints.txt").exists());
+    assert!(!signing.checkpoints().exists());
     *signing.key.lock().unwrap() = key;
     let mut sink = signing.sink();
     keep(&mut sink, &["b"]);
@@ -508,7 +517,7 @@ fn without_the_key_records_are_kept_and_signed_later() {
 fn a_checkpoint_is_parted_from_one_that_was_never_finished() {
     for torn in ["keyward.ex", "keyward.example/audit\n12\n", "x\n\n"] {
         let signing = Signing::new(1000);
-        fs::write(signing.folder.path().join("checkpoints.txt"), torn).unwrap();
+        fs::write(signing.checkpoints(), torn).unwrap();
         let mut sink = signing.sink();
         keep(&mut sink, &["a"]);
         sink.close();
