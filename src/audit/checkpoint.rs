@@ -221,3 +221,132 @@ pub fn verify(note: &str, key: &VerifierKey) -> Result<Checkpoint, InvalidNote> 
     }
     Ok(Checkpoint { sequence, head })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: &str = "keyward.example/audit";
+    // RFC 8410, section 10.3.
+    const PKCS8: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
+    const PUBLIC: &str = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+
+    fn signed(key: &[u8]) -> SignedNote {
+        sign(key, ORIGIN, 42, Hash::of(b"head")).unwrap()
+    }
+
+    fn key_of(note: &SignedNote) -> VerifierKey {
+        note.verifier_key.parse().unwrap()
+    }
+
+    #[test]
+    fn a_key_is_read_in_each_form_that_it_is_kept_in() {
+        let der = BASE64_STANDARD.decode(PKCS8).unwrap();
+        let pem = ["BEGIN", "END"].map(|word| format!("-----{word} PRIVATE KEY-----"));
+        let pem = format!("{}\n{PKCS8}\n{}\n", pem[0], pem[1]);
+        let seed = &der[16..];
+        let text = BASE64_STANDARD.encode(seed) + "\n";
+        let notes = [&der, pem.as_bytes(), seed, text.as_bytes()].map(signed);
+        assert!(notes.iter().all(|note| *note == notes[0]));
+        let public = BASE64_STANDARD.decode(PUBLIC).unwrap();
+        assert_eq!(key_of(&notes[0]).public, public[12..]);
+        for wrong in [
+            &b""[..],
+            b"password",
+            &der[..40],
+            &pem.as_bytes()[..60],
+            &[7; 31],
+        ] {
+            assert_eq!(sign(wrong, ORIGIN, 1, Hash::ZERO), Err(InvalidSigningKey));
+        }
+    }
+
+    #[test]
+    fn a_note_has_the_form_of_a_checkpoint() {
+        let note = signed(&[7; 32]).note;
+        let lines: Vec<&str> = note.split('\n').collect();
+        let head = BASE64_STANDARD.encode(Hash::of(b"head").as_bytes());
+        assert_eq!(lines[..4], [ORIGIN, "42", &head, ""]);
+        assert!(lines[4].starts_with("\u{2014} keyward.example/audit "));
+        assert_eq!(lines[5..], [""]);
+        let signature = lines[4].rsplit(' ').next().unwrap();
+        assert_eq!(BASE64_STANDARD.decode(signature).unwrap().len(), 4 + 64);
+    }
+
+    #[test]
+    fn verifier_keys_of_others_are_understood() {
+        // Published: the key of the Go checksum database.
+        let go = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
+        assert_eq!(go.parse::<VerifierKey>().unwrap().name, "sum.golang.org");
+        for wrong in [
+            "",
+            "sum.golang.org",
+            "sum.golang.org+033de0ae",
+            "sum.golang.org+033de0af+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8",
+            "sum.golang.com+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8",
+            "sum.golang.org+033de0ae+As4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8",
+            "sum.golang.org+033de0ae+Ac4zctda0e5eza",
+        ] {
+            assert_eq!(
+                wrong.parse::<VerifierKey>(),
+                Err(InvalidVerifierKey),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_signed_is_vouched_for_and_nothing_else() {
+        let signed = signed(&[7; 32]);
+        let key = key_of(&signed);
+        let stated = Checkpoint {
+            sequence: 42,
+            head: Hash::of(b"head"),
+        };
+        assert_eq!(verify(&signed.note, &key), Ok(stated));
+        // A witness may sign too.
+        let witness = sign(&[8; 32], "witness.example", 1, Hash::ZERO)
+            .unwrap()
+            .note;
+        let witness = witness.split_once("\n\n").unwrap().1;
+        for both in [
+            format!("{}{witness}", signed.note),
+            signed.note.replacen("\n\n", &format!("\n\n{witness}"), 1),
+        ] {
+            assert_eq!(verify(&both, &key), Ok(stated));
+        }
+        let other = key_of(&sign(&[8; 32], ORIGIN, 1, Hash::ZERO).unwrap());
+        assert_eq!(verify(&signed.note, &other), Err(InvalidNote::OtherKey));
+        let altered = signed.note.replacen("42", "43", 1);
+        assert_eq!(verify(&altered, &key), Err(InvalidNote::WrongSignature));
+        for formless in [
+            signed.note.replacen("42", "042", 1),
+            signed.note.replacen("42", "+42", 1),
+            signed.note.replacen("\n\n", "\n", 1),
+            signed.note.replacen("42", "42\n42", 1),
+            signed.note.trim_end().to_owned(),
+            signed.note.replacen('\u{2014}', "-", 1),
+            signed.note.replacen("42", "42\r", 1),
+            String::new(),
+        ] {
+            assert_eq!(
+                verify(&formless, &key),
+                Err(InvalidNote::Form),
+                "{formless}"
+            );
+        }
+    }
+
+    #[test]
+    fn any_flipped_bit_of_a_note_is_noticed() {
+        let signed = signed(&[7; 32]);
+        let key = key_of(&signed);
+        for bit in 0..signed.note.len() * 8 {
+            let mut bytes = signed.note.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(note) = String::from_utf8(bytes) {
+                assert!(verify(&note, &key).is_err(), "{bit}");
+            }
+        }
+    }
+}

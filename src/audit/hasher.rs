@@ -72,7 +72,7 @@ impl Hasher {
     }
 
     fn hash(&mut self, value: &Value) -> String {
-        self.digest.update(&**self.inner);
+        self.digest.update(self.inner.as_slice());
         match value {
             Value::String(text) => self.digest.update(text),
             other => {
@@ -84,7 +84,7 @@ impl Hasher {
         }
         let mut within = Zeroizing::new([0; 32]);
         self.digest.finalize_into_reset((&mut *within).into());
-        self.digest.update(&**self.outer);
+        self.digest.update(self.outer.as_slice());
         self.digest.update(within.as_slice());
         hexadecimal(&self.digest.finalize_reset())
     }
