@@ -227,10 +227,9 @@ impl<'s> Marks<'s> {
             self.collect_below(Step::Any, below);
         }
         let combined = ["allOf", "anyOf", "oneOf"].map(|key| &schema[key]);
-        for same in combined.into_iter().filter_map(Value::as_array).flatten() {
-            self.collect(same);
-        }
-        for same in ["then", "else"].map(|key| &schema[key]) {
+        let combined = combined.into_iter().filter_map(Value::as_array).flatten();
+        let conditional = ["then", "else"].map(|key| &schema[key]);
+        for same in combined.chain(conditional).filter(|same| same.is_object()) {
             self.collect(same);
         }
         if let Some(reference) = schema["$ref"].as_str() {

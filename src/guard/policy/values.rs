@@ -17,6 +17,9 @@ use super::tool::{self, Below, Schema, admits};
 /// How deep JSON may be that a rule reads.
 const MAX_DEPTH: usize = 64;
 
+/// Up to here whole numbers and fractions turn into one another without a change.
+const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
+
 /// The JSON is deeper than a rule may read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooDeep;
@@ -82,13 +85,16 @@ fn convert_number<'a>(number: &Number, schema: Option<&Schema>) -> Cel<'a> {
     let is = |kind| is_typed.is_some_and(|schema| admits(schema, kind));
     let is_fraction = is("number") && !is("integer");
     match (number.as_i64(), number.as_u64(), number.as_f64()) {
-        (Some(whole), _, _) if is_fraction && (whole as f64) as i64 == whole => {
+        (Some(whole), _, _) if is_fraction && whole.unsigned_abs() <= EXACT => {
             Box::new(CelDouble::from(whole as f64))
         }
         (Some(whole), _, _) => Box::new(CelInt::from(whole)),
         (_, Some(whole), _) => Box::new(CelUInt::from(whole)),
         (_, _, Some(fraction))
-            if is("integer") && !is("number") && (fraction as i64) as f64 == fraction =>
+            if is("integer")
+                && !is("number")
+                && fraction.fract() == 0.0
+                && fraction.abs() <= EXACT as f64 =>
         {
             Box::new(CelInt::from(fraction as i64))
         }
