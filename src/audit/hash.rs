@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// A SHA-256 hash.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hash([u8; 32]);
 
 impl Hash {
