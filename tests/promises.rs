@@ -17,7 +17,10 @@ mod support;
 
 mod promises {
     mod abuse;
+    mod approval;
     mod arrangement;
+    mod audit;
+    mod audit_kills;
     mod aws;
     mod aws_logins;
     mod backends;
@@ -28,6 +31,7 @@ mod promises {
     mod demo;
     mod destinations;
     mod exec;
+    mod guarded;
     mod http_token;
     mod leaks;
     mod leases;
@@ -36,9 +40,11 @@ mod promises {
     mod operator;
     mod outages;
     mod papers;
+    mod policy;
     mod progress;
     mod providers_live;
     mod proxies;
+    mod redaction;
     mod rotation;
     mod stored;
     mod tools;

@@ -37,8 +37,9 @@ pub use record::{
 };
 pub use sink::{Sink, SinkError};
 pub use sinks::{
-    CheckpointSettings, Credential, FileSettings, FileSink, Fsync, HttpSink, OtlpSink, Seal,
-    SigningKey, StdoutSink, SyslogSink,
+    CheckpointSettings, Credential, Facility, FileSettings, FileSink, Fsync, HttpSink,
+    HttpSinkSettings, OtlpSettings, OtlpSink, Seal, SigningKey, StdoutSettings, StdoutSink,
+    SyslogSettings, SyslogSink,
 };
 pub use verify::{Fault, FaultKind, Report, Unfinished, Unverifiable, Verification, verify};
 

@@ -7,6 +7,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
+use super::audit::Audit;
 use crate::telemetry::{LogFormat, LogLevel};
 
 /// Stands between AI clients and everything that needs a key. It holds no keys: each is fetched
@@ -105,6 +106,12 @@ pub enum Command {
     /// Try the secrets that the configuration names; never shows their values.
     #[command(subcommand)]
     Secrets(Secrets),
+    /// Try the rules of the policy on calls that are written down; makes none of them.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Verify, search and read what was recorded.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Watch a call go through Keyward: what client, upstream, log and memory saw of the key.
     Demo(Demo),
     /// Print the version and what this binary was built with.
@@ -161,6 +168,37 @@ pub struct SecretsExplain {
     /// The principal to put where a reference says `{principal.sub}` [default: operator].
     #[arg(long, value_name = "NAME")]
     pub principal: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands under `policy`.
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Show what each rule makes of one call, and the values that it saw.
+    Explain(PolicyExplain),
+    /// Run calls of a file with what should become of them, denials included.
+    Test(PolicyTest),
+}
+
+/// Options of `policy explain`.
+#[derive(Debug, Args)]
+pub struct PolicyExplain {
+    /// The call, as JSON with `tool`, `arguments`, `principal` …; `-` reads standard input.
+    #[arg(value_name = "CALL.json")]
+    pub call: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `policy test`.
+#[derive(Debug, Args)]
+pub struct PolicyTest {
+    /// Files of tests, in YAML; `-` reads standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Exit, print, world::World};
+use super::{Exit, keeping, print, world::World};
 use crate::secrets::memory::{Locking, Protections};
 
 /// Prints what the configuration amounts to. That it is valid was shown by `world`'s being there.
@@ -27,6 +27,9 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
         Locking::Refused { .. } | Locking::NoMemory { .. } => "not locked",
     };
     let warning = world.pool.report().warning();
+    let policy = world.policy_in_words();
+    let redaction = config.redaction.in_words();
+    let audit = keeping::in_words(config.audit.as_ref());
     if as_json {
         let absent: Vec<_> = protections
             .absent
@@ -40,7 +43,9 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
             "chain": chain,
             "names": names,
             "models": models,
-            "policy": "none",
+            "policy": policy,
+            "redaction": redaction,
+            "audit": audit,
             "protections": { "in_force": protections.in_force, "absent": absent },
             "key_memory": { "state": locking, "warning": warning },
         }));
@@ -59,7 +64,9 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
         "bound names    {}",
         or_none(&names.join(", "))
     ));
-    print("policy         none: every valid call runs");
+    print(format_args!("policy         {policy}"));
+    print(format_args!("redaction      {redaction}"));
+    print(format_args!("audit          {audit}"));
     print(format_args!("key memory     {locking}"));
     if let Some(warning) = warning {
         print(format_args!("  warning      {warning}"));

@@ -8,7 +8,11 @@ mod audit;
 mod check;
 pub mod demo;
 mod exit;
+mod keeping;
+mod log_filter;
 mod policy;
+mod recorder;
+mod rules;
 mod secrets;
 mod serve;
 mod token;
@@ -66,6 +70,11 @@ pub fn main() -> ExitCode {
                 Err(error) => error.report(as_json),
             }
         }
+        Command::Audit(command) => audit::run(&command, global, &protections),
+        Command::Policy(command) => match World::load(&quiet(global), None, &protections) {
+            Ok(world) => policy::run(&world, &command),
+            Err(error) => error.report(false),
+        },
         Command::Demo(options) => run(demo::demo(options)),
         Command::Version(options) => version::version(options.json),
     };

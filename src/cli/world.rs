@@ -3,10 +3,18 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::{Exit, args::Global, complain, print};
+use super::{
+    Exit, args::Global, complain, keeping, log_filter::LogFilter, print, recorder::Recorder, rules,
+};
 use crate::{
+    audit::Audit,
     config::{self, CheckExit, Config, ConfigError, Overrides, Style},
-    guard::{Corridor, Policy},
+    guard::{
+        Corridor, Recording,
+        policy::{DefaultAction, Policy},
+        redaction::Redactor,
+        shapes,
+    },
     models::Models,
     secrets::{
         Binding, Broker, Consumer, SecretMetrics, SecretRecorder,
@@ -24,6 +32,10 @@ pub(super) struct World {
     pub(super) pool: Arc<Pool>,
     pub(super) broker: Arc<Broker>,
     pub(super) models: Arc<Models>,
+    pub(super) redactor: Arc<Redactor>,
+    registry: Registry,
+    policy: Arc<Policy>,
+    recorder: Arc<Recorder>,
     /// The bearer token of HTTP.
     pub(super) token: Option<Binding>,
     pub(super) metrics: Arc<Metrics>,
@@ -54,7 +66,8 @@ impl World {
         let config = config::load(global.config.as_deref(), &ProcessEnvironment, &overrides)
             .map_err(WorldError::Config)?;
         let pool = Pool::reserve_as(config.memory.lock);
-        telemetry::init(config.log);
+        let log_filter = Arc::new(LogFilter::default());
+        telemetry::init(config.log, Some(log_filter.clone()));
         for absent in &protections.absent {
             tracing::warn!(
                 protection = absent.protection,
@@ -70,10 +83,10 @@ impl World {
         if let Some(warning) = pool.report().warning() {
             tracing::warn!("{warning}");
         }
-        Self::build(config, pool)
+        Self::build(config, pool, &log_filter)
     }
 
-    fn build(config: Config, pool: Arc<Pool>) -> Result<Self, WorldError> {
+    fn build(config: Config, pool: Arc<Pool>, log_filter: &LogFilter) -> Result<Self, WorldError> {
         let secrets = &config.secrets;
         let references: Vec<_> = secrets.references().collect();
         let chain = secrets.chain();
@@ -83,17 +96,18 @@ impl World {
         let invalid =
             |config: &Config, problems: Vec<Problem>| WorldError::Config(config.explain(problems));
         let metrics = Arc::new(Metrics::default());
-        let recorder: Arc<dyn SecretRecorder> = Arc::new(SecretMetrics::register(&metrics));
+        let recorder = Arc::new(Recorder::new(SecretMetrics::register(&metrics)));
+        let told: Arc<dyn SecretRecorder> = recorder.clone();
         let cx = providers::BuildContext {
             config_dir: config.dir.as_deref(),
             environment: &ProcessEnvironment,
             taken: &Arc::new(taken),
             pool: &pool,
-            recorder: &recorder,
+            recorder: &told,
         };
         let providers = providers::build(&chain, &secrets.mentions(), &secrets.providers, cx)
             .map_err(|problems| invalid(&config, problems))?;
-        let broker = Broker::new(secrets, providers, Arc::clone(&pool), recorder)
+        let broker = Broker::new(secrets, providers, Arc::clone(&pool), told)
             .map_err(|problems| invalid(&config, problems))?;
         let broker = Arc::new(broker);
         let token = config
@@ -127,23 +141,64 @@ impl World {
         };
         let models = Models::new(&config.models, Arc::clone(&broker), config.dir.as_deref())
             .map_err(|problems| invalid(&config, problems))?;
+        let redactor = rules::redactor(&config, broker.live())?;
+        log_filter.pass_through(Arc::clone(&redactor));
+        let models = Arc::new(models);
+        let registry = Registry::new(Arc::clone(&models))
+            .map_err(|error| WorldError::Internal(error.to_string()))?;
+        let policy = Arc::new(rules::policy(&config, &shapes(&registry))?);
+        for warning in policy.warnings() {
+            tracing::warn!(
+                rule = warning.path.join("."),
+                "{}; {}",
+                warning.message,
+                warning.help
+            );
+        }
         Ok(Self {
             config,
             pool,
             broker,
-            models: Arc::new(models),
+            models,
+            redactor,
+            registry,
+            policy,
+            recorder,
             token,
             metrics,
         })
     }
 
-    /// The one way to run a tool.
-    pub(super) fn corridor(&self) -> Result<Corridor, WorldError> {
-        let broken = |what: String| WorldError::Internal(what);
-        let registry =
-            Registry::new(Arc::clone(&self.models)).map_err(|error| broken(error.to_string()))?;
-        Corridor::new(registry, Policy::AllowAll)
-            .map_err(|tool| broken(format!("the schema of `{tool}` is broken")))
+    /// The one way to run a tool, whose calls are kept in `audit`.
+    pub(super) fn corridor(&self, audit: &Arc<Audit>) -> Result<Corridor, WorldError> {
+        let settings = self.config.audit.as_ref();
+        let recording = Recording {
+            audit: Arc::clone(audit),
+            hashes: Arc::new(keeping::hashes(self)?),
+            clear_arguments: settings.is_some_and(|audit| audit.clear_arguments),
+            redactor: Arc::clone(&self.redactor),
+        };
+        Corridor::new(&self.registry, Arc::clone(&self.policy), recording)
+            .map_err(|tool| WorldError::Internal(format!("the schema of `{tool}` is broken")))
+    }
+
+    /// From here on uses of secrets are kept in `audit`.
+    pub(super) fn keep_in(&self, audit: Arc<Audit>) {
+        self.recorder.keep_in(audit);
+    }
+
+    /// The rules in force.
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The policy, as the log and `check` tell it.
+    pub(super) fn policy_in_words(&self) -> String {
+        match (self.policy.rule_count(), self.policy.default_action()) {
+            (0, DefaultAction::Allow) => "none: every valid call runs".to_owned(),
+            (rules, DefaultAction::Allow) => format!("{rules} rules, default allow"),
+            (rules, DefaultAction::Deny) => format!("{rules} rules, default deny"),
+        }
     }
 }
 

@@ -13,8 +13,10 @@ use std::{
 
 use crate::settings::Environment;
 
-/// The largest file that is read.
+/// The largest configuration that is read, in bytes.
 const MAX_BYTES: u64 = 256 * 1024;
+/// The largest file that a configuration names, in bytes: ten thousand rules fit.
+const MAX_ATTACHED_BYTES: u64 = 8 * 1024 * 1024;
 
 const SYSTEM_FILE: &str = "/etc/keyward/config.yaml";
 
@@ -40,8 +42,11 @@ pub enum Unreadable {
     #[error("the configuration is not a regular file")]
     NotAFile,
     /// Nobody writes this much.
-    #[error("the configuration file is larger than {} KiB", MAX_BYTES / 1024)]
-    TooLarge,
+    #[error("the file is larger than {} KiB", .0 / 1024)]
+    TooLarge(u64),
+    /// It is not UTF-8.
+    #[error("the file is not UTF-8")]
+    NotText,
     /// Group or others may write the file or a folder above it.
     #[error("{} may be written by group or others, who could redirect keys", shown(.0))]
     Writable(PathBuf),
@@ -75,7 +80,8 @@ impl Unreadable {
                             that runs Keyward"
                 .to_owned(),
             Self::NotAFile => "name a regular file".to_owned(),
-            Self::TooLarge => "check that this is the right file".to_owned(),
+            Self::TooLarge(_) => "check that this is the right file".to_owned(),
+            Self::NotText => "save it as UTF-8; this may be another kind of file".to_owned(),
             Self::Writable(path) => format!("chmod go-w {}", shown(path)),
             Self::ForeignOwner(path) => {
                 format!(
@@ -153,6 +159,18 @@ fn is_absent(error: &io::Error) -> bool {
 /// # Errors
 /// See [`Unreadable`].
 pub fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    read_up_to(path, MAX_BYTES)
+}
+
+/// Reads a file that the configuration names, under the same terms.
+///
+/// # Errors
+/// See [`Unreadable`].
+pub(super) fn read_attached(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    read_up_to(path, MAX_ATTACHED_BYTES)
+}
+
+fn read_up_to(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Unreadable> {
     // Opened first and judged by its descriptor, so that what is judged is what is read; without
     // blocking, since a pipe would wait for a writer.
     let file = OpenOptions::new()
@@ -179,16 +197,16 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
         let metadata = folder.metadata().map_err(Unreadable::Io)?;
         judge(folder, &metadata, us)?;
     }
-    read_capped(file)
+    read_capped(file, max_bytes)
 }
 
-fn read_capped(file: File) -> Result<Vec<u8>, Unreadable> {
+fn read_capped(file: File, max_bytes: u64) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1)
+    file.take(max_bytes + 1)
         .read_to_end(&mut bytes)
         .map_err(Unreadable::Io)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Unreadable::TooLarge);
+    if bytes.len() as u64 > max_bytes {
+        return Err(Unreadable::TooLarge(max_bytes));
     }
     Ok(bytes)
 }
@@ -362,6 +380,6 @@ mod tests {
         let large = folder.path().join("large");
         fs::write(&large, vec![b'#'; 256 * 1024 + 1]).unwrap();
         chmod(&large, 0o600);
-        assert!(matches!(read(&large), Err(Unreadable::TooLarge)));
+        assert!(matches!(read(&large), Err(Unreadable::TooLarge(_))));
     }
 }

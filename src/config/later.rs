@@ -4,10 +4,7 @@
 //! A line goes when its feature comes; a setting that the settings types know never gets here.
 
 /// Paths (`*` is any one step) that a later version will know.
-const KEYS: [&str; 21] = [
-    "policy",
-    "redaction",
-    "audit",
+const KEYS: [&str; 18] = [
     "workspace",
     "conversations",
     "telemetry",

@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 
 use super::{
     Overrides,
@@ -18,6 +19,8 @@ use super::{
     tree::{self, Parsed},
 };
 use crate::{
+    audit::AuditSettings,
+    guard::{policy::PolicySettings, redaction::RedactionSettings},
     models::{self, ModelsSettings},
     secrets::{SecretsSettings, memory::MemorySettings},
     server::ServerSettings,
@@ -37,6 +40,12 @@ pub struct Config {
     pub secrets: SecretsSettings,
     /// Which models there are.
     pub models: ModelsSettings,
+    /// Which calls may run, and what of their answers may be seen.
+    pub policy: PolicySettings,
+    /// What must not leave.
+    pub redaction: RedactionSettings,
+    /// What is kept of every call. Absent: nothing.
+    pub audit: Option<AuditSettings>,
     /// The file that was read.
     pub path: Option<PathBuf>,
     /// The folder of that file: relative paths in it start here.
@@ -62,6 +71,9 @@ struct Document {
     memory: MemorySettings,
     secrets: SecretsSettings,
     models: ModelsSettings,
+    policy: PolicySettings,
+    redaction: RedactionSettings,
+    audit: Option<AuditSettings>,
 }
 
 /// Finds, reads and checks the configuration.
@@ -95,6 +107,48 @@ pub fn parse(
     path: Option<&Path>,
     overrides: &Overrides,
 ) -> Result<Config, ConfigError> {
+    let Read {
+        value: document,
+        source,
+        parsed,
+    } = read_document::<Document>(bytes, path)?;
+    let mut config = Config {
+        server: document.server,
+        log: document.log,
+        memory: document.memory,
+        secrets: document.secrets,
+        models: document.models,
+        policy: document.policy,
+        redaction: document.redaction,
+        audit: document.audit,
+        path: path.map(Path::to_owned),
+        dir: path.and_then(folder),
+        source,
+    };
+    overrides.apply(&mut config);
+    let findings = located(&parsed, config.problems());
+    if findings.is_empty() {
+        Ok(config)
+    } else {
+        Err(invalid(path, &config.source, &parsed, findings))
+    }
+}
+
+/// What a file says, and what is needed to show problems at their places in it.
+pub(super) struct Read<T> {
+    pub(super) value: T,
+    pub(super) source: String,
+    pub(super) parsed: Parsed,
+}
+
+/// Reads a file's text as a `T`.
+///
+/// # Errors
+/// [`ConfigError::Invalid`]; what only follows from a misfit is not told as a mistake of its own.
+pub(super) fn read_document<T: Default + DeserializeOwned>(
+    bytes: &[u8],
+    path: Option<&Path>,
+) -> Result<Read<T>, ConfigError> {
     let source = match std::str::from_utf8(bytes) {
         // Editors on Windows put a byte-order mark in front; it is no part of the text.
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
@@ -102,13 +156,13 @@ pub fn parse(
     };
     let mut parsed = tree::parse(source);
     let mut findings = std::mem::take(&mut parsed.findings);
-    let document = match &parsed.root {
+    let value = match &parsed.root {
         // After a syntax error there is nothing that could be read with sense.
         None if !parsed.complete => None,
-        None => Some(Document::default()),
+        None => Some(T::default()),
         Some(root) => {
             let pasted = pasted::refuse(root);
-            let (document, misfits) = shape::settle::<Document>(root);
+            let (value, misfits) = shape::settle::<T>(root);
             // Of one place, that a key stands there is the more urgent thing to say.
             findings.extend(
                 misfits
@@ -116,31 +170,16 @@ pub fn parse(
                     .filter(|misfit| !pasted.iter().any(|key| key.is_at_place_of(misfit))),
             );
             findings.extend(pasted);
-            document
+            value
         }
     };
-    let Some(document) = document else {
-        return Err(invalid(path, source, &parsed, findings));
-    };
-    let mut config = Config {
-        server: document.server,
-        log: document.log,
-        memory: document.memory,
-        secrets: document.secrets,
-        models: document.models,
-        path: path.map(Path::to_owned),
-        dir: path.and_then(folder),
-        source: source.to_owned(),
-    };
-    overrides.apply(&mut config);
-    // What only follows from a misfit would be told as a mistake of its own.
-    if findings.is_empty() {
-        findings = located(&parsed, config.problems());
-    }
-    if findings.is_empty() {
-        Ok(config)
-    } else {
-        Err(invalid(path, source, &parsed, findings))
+    match value {
+        Some(value) if findings.is_empty() => Ok(Read {
+            value,
+            source: source.to_owned(),
+            parsed,
+        }),
+        _ => Err(invalid(path, source, &parsed, findings)),
     }
 }
 
@@ -151,7 +190,17 @@ impl Config {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = self.server.validate();
         problems.extend(models::validate(&self.models));
+        if let Some(audit) = &self.audit {
+            problems.extend(audit.validate(self.server.http.is_some()));
+        }
         problems
+    }
+
+    /// SHA-256 of the file, in hexadecimal: which configuration is in force.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let digest = Sha256::digest(self.source.as_bytes());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Shows problems that a room found while it built something (secret providers, the broker,
@@ -169,7 +218,7 @@ fn folder(path: &Path) -> Option<PathBuf> {
     std::path::absolute(path).ok()?.parent().map(Path::to_owned)
 }
 
-fn located(parsed: &Parsed, problems: Vec<Problem>) -> Vec<Finding> {
+pub(super) fn located(parsed: &Parsed, problems: Vec<Problem>) -> Vec<Finding> {
     let place = |problem: &Problem| parsed.root.as_ref()?.place(&problem.path);
     problems
         .into_iter()
@@ -180,7 +229,7 @@ fn located(parsed: &Parsed, problems: Vec<Problem>) -> Vec<Finding> {
         .collect()
 }
 
-fn invalid(
+pub(super) fn invalid(
     path: Option<&Path>,
     source: &str,
     parsed: &Parsed,

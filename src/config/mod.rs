@@ -4,6 +4,7 @@
 //! YAML so that no other has to. It never reads the working directory, never ignores a setting
 //! it does not enforce, and never repeats a value: the line with the mistake may hold a key.
 
+mod attached;
 mod extract;
 mod find;
 mod later;
@@ -17,6 +18,7 @@ mod shape;
 mod syntax;
 mod tree;
 
+pub use attached::{Attached, NoFiles, attached, attached_text, named};
 pub use find::{ConfigFile, Unreadable, find, read};
 pub use load::{Config, load, parse};
 pub use overrides::Overrides;

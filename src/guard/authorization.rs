@@ -1,51 +1,72 @@
-//! Authorization: whether a valid call may run.
+//! Authorization: what becomes of a valid call by the policy's decision.
 //!
-//! Rules come later; the door they will stand in is here, so that no call can be run without
+//! The decision is made in `policy`; here stands the door that it opens. No call runs without
 //! having passed it.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Validated;
-use crate::tools::Tool;
-
-/// The rules in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
-    /// Every valid call runs. The start log says so.
-    AllowAll,
-}
+use super::{
+    ApprovalKey, ApprovalRequest, Validated, approval,
+    policy::{Decision, Verdict},
+    refusal::Refusal,
+};
+use crate::tools::{Plan, Tool};
 
 /// A call that may run. Only [`authorize`] makes one.
 pub struct Authorized {
     tool: Arc<dyn Tool>,
     arguments: Map<String, Value>,
+    plan: Plan,
 }
 
-/// The policy's refusal, in words for the client.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Denied {
-    /// Why, as the rule's author put it.
-    pub reason: String,
-}
-
-/// Decides on a call.
-///
-/// # Errors
-/// [`Denied`] if the policy refuses the call; [`Policy::AllowAll`] never does.
-pub fn authorize(validated: Validated, policy: &Policy) -> Result<Authorized, Denied> {
-    match policy {
-        Policy::AllowAll => {
-            let (tool, arguments) = validated.into_parts();
-            Ok(Authorized { tool, arguments })
+/// Lets a call on, if `decision` allows it, or wants an approval that `is_approved` knows of.
+pub(super) fn authorize(
+    validated: Validated,
+    plan: Plan,
+    decision: &Decision,
+    principal: &str,
+    is_approved: impl FnOnce(&ApprovalKey) -> bool,
+) -> Result<Authorized, Refusal> {
+    match decision.verdict {
+        Verdict::Allow | Verdict::Transform => {}
+        Verdict::Deny => return Err(denied(decision)),
+        Verdict::RequireApproval => {
+            let (tool, model) = (validated.tool_name(), plan.model());
+            let asked = approval::asked(
+                principal,
+                tool,
+                validated.arguments(),
+                [model, plan.provider()],
+                &decision.rules,
+            );
+            let key = ApprovalKey::of(&asked).ok_or_else(|| denied(decision))?;
+            if !is_approved(&key) {
+                let question = approval::question(tool, model, decision.reason.as_deref());
+                return Err(Refusal::NeedsApproval(ApprovalRequest { key, question }));
+            }
         }
+    }
+    let (tool, arguments) = validated.into_parts();
+    Ok(Authorized {
+        tool,
+        arguments,
+        plan,
+    })
+}
+
+/// The refusal that a denying decision amounts to.
+pub(super) fn denied(decision: &Decision) -> Refusal {
+    let reason = decision.reason.clone();
+    Refusal::Denied {
+        reason: reason.unwrap_or_else(|| "the policy does not allow this call".to_owned()),
+        is_error: decision.is_error,
     }
 }
 
 impl Authorized {
-    pub(super) fn into_parts(self) -> (Arc<dyn Tool>, Map<String, Value>) {
-        (self.tool, self.arguments)
+    pub(super) fn into_parts(self) -> (Arc<dyn Tool>, Map<String, Value>, Plan) {
+        (self.tool, self.arguments, self.plan)
     }
 }

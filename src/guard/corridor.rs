@@ -1,15 +1,26 @@
-//! The corridor: calls the guard's steps in their order, and a tool at the end of them.
+//! The corridor: the guard's steps in their order, and a tool at the end of them.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
+use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 
-use super::{InvalidArguments, Outcome, Policy, Received, Validator, authorize};
+use super::{
+    Caller, InvalidArguments, Outcome, Received, Recording, Validator,
+    authorization::{authorize, denied},
+    fields::{FieldPattern, sensitive},
+    policy::{self, Decision, Facts, Policy, ToolShape, Usage, Verdict},
+    recording::Passage,
+    redaction::{Direction, Redactor},
+    refusal::Refusal,
+    unauthenticated::Unauthenticated,
+    usage::Ledger,
+};
 use crate::{
-    call::{CallContext, CallIdentity, Progress},
-    settings::milliseconds,
-    tools::{Registry, Tool, ToolError},
+    audit::Pending,
+    call::{CallContext, Progress},
+    tools::{Registry, Tool, ToolAnswer, ToolDefinition, ToolError},
 };
 
 /// Calls that may run at the same time; one more is refused at once rather than queued without
@@ -18,136 +29,331 @@ const MAX_CALLS: usize = 1024;
 
 /// The one way to run a tool. Built once; shared by all transports.
 pub struct Corridor {
-    registry: Registry,
+    tools: Vec<Shown>,
     validator: Validator,
-    policy: Policy,
+    policy: Arc<Policy>,
+    redactor: Arc<Redactor>,
+    recording: Recording,
+    ledger: Ledger,
+    strangers: Unauthenticated,
     slots: Semaphore,
 }
 
+/// A tool, as clients are shown it and as the policy knows it.
+struct Shown {
+    tool: Arc<dyn Tool>,
+    definition: ToolDefinition,
+    shape: ToolShape,
+    sensitive: Vec<FieldPattern>,
+}
+
+/// What stays the same of a call between the policy's two looks at it.
+struct Scene<'a> {
+    caller: &'a Caller,
+    shape: &'a ToolShape,
+    model: Option<String>,
+    provider: Option<String>,
+    secrets: Vec<String>,
+}
+
+impl Scene<'_> {
+    fn facts<'b>(&'b self, args: &'b Map<String, Value>, usage: Usage) -> Facts<'b> {
+        Facts {
+            principal: &self.caller.principal,
+            client: self.caller.client.as_ref(),
+            tool: self.shape,
+            args,
+            model: self.model.as_deref(),
+            provider: self.provider.as_deref(),
+            files: &[],
+            secrets: &self.secrets,
+            usage,
+            now: jiff::Timestamp::now(),
+        }
+    }
+}
+
+/// What the policy knows of a registry's tools.
+#[must_use]
+pub fn shapes(registry: &Registry) -> Vec<ToolShape> {
+    let shape = |tool: &Arc<dyn Tool>| {
+        let definition = tool.definition();
+        ToolShape {
+            name: definition.name.clone(),
+            tags: definition.tags.clone(),
+            read_only: definition.annotations.read_only_hint,
+            input_schema: Map::clone(&definition.input_schema),
+            output_schema: Map::clone(&definition.output_schema),
+        }
+    };
+    registry.iter().map(shape).collect()
+}
+
 impl Corridor {
-    /// Compiles the tools' schemas and puts `policy` in force.
+    /// Puts `policy` and what `recording` holds in force for the tools of `registry`.
     ///
     /// # Errors
     /// The name of a tool whose schema is broken: a fault of the build.
-    pub fn new(registry: Registry, policy: Policy) -> Result<Self, String> {
-        let validator = Validator::new(&registry)?;
+    pub fn new(
+        registry: &Registry,
+        policy: Arc<Policy>,
+        recording: Recording,
+    ) -> Result<Self, String> {
+        let shown = |(tool, shape): (&Arc<dyn Tool>, ToolShape)| {
+            let mut definition = tool.definition().clone();
+            let mut output = Value::Object(Map::clone(&definition.output_schema));
+            let sensitive = sensitive(&output);
+            policy.loosen(&shape.name, &mut output);
+            if let Value::Object(output) = output {
+                definition.output_schema = Arc::new(output);
+            }
+            Shown {
+                tool: Arc::clone(tool),
+                definition,
+                shape,
+                sensitive,
+            }
+        };
+        let tools: Vec<Shown> = registry.iter().zip(shapes(registry)).map(shown).collect();
+        let validator = Validator::new(tools.iter().map(|shown| (&shown.tool, &shown.definition)))?;
         Ok(Self {
-            registry,
+            tools,
             validator,
             policy,
+            redactor: Arc::clone(&recording.redactor),
+            recording,
+            ledger: Ledger::default(),
+            strangers: Unauthenticated::default(),
             slots: Semaphore::new(MAX_CALLS),
         })
     }
 
-    /// The tools a client may see, in their order.
-    pub fn tools(&self) -> impl Iterator<Item = &Arc<dyn Tool>> {
-        self.registry.iter()
+    /// The tools that `caller` may see, in their order, as they are advertised.
+    pub fn tools<'a>(&'a self, caller: &'a Caller) -> impl Iterator<Item = &'a ToolDefinition> {
+        let shows = |shown: &&Shown| {
+            let (principal, client) = (&caller.principal, caller.client.as_ref());
+            self.policy.shows(&shown.shape.name, principal, client)
+        };
+        self.tools
+            .iter()
+            .filter(shows)
+            .map(|shown| &shown.definition)
     }
 
     /// Takes a call through every step. Dropping the future cancels it, down to the connection
     /// to the upstream. `progress` is given the call's progress, if somebody watches.
     pub async fn call(&self, received: Received, progress: watch::Sender<Progress>) -> Outcome {
-        let identity = CallIdentity {
-            request_id: uuid::Uuid::new_v4().simple().to_string(),
-            tool: received.tool.clone(),
-            principal: received.principal.to_owned(),
+        let mut passage = self.recording.begin(&received.tool, &received.caller);
+        let walked = self.walk(received, &mut passage, progress).await;
+        let refusal = match walked {
+            Ok(answer) => return answer,
+            Err(refusal) => refusal,
         };
-        let Ok(_slot) = self.slots.try_acquire() else {
-            tracing::warn!(
-                request_id = identity.request_id,
-                "refused: too many calls at once"
-            );
-            return Outcome::refused("too many calls run at once; try again in a moment");
+        // A refusal that cannot be recorded is none of those that a client could act on.
+        let recorded = passage.refused(&refusal).await;
+        let refusal = recorded.err().unwrap_or(refusal);
+        let request_id = &passage.identity.request_id;
+        match refusal.outcome_for_client(request_id) {
+            Outcome::Error { text } => {
+                let text = self
+                    .redactor
+                    .text(Direction::ToClient, &text)
+                    .text
+                    .into_owned();
+                Outcome::Error { text }
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Records that an approval was asked for and not given, so that the call does not run.
+    pub async fn not_approved(&self, tool: &str, caller: &Caller, code: &'static str) {
+        let mut passage = self.recording.begin(tool, caller);
+        // The call does not run in any case, and its client is told so.
+        let _unrecorded = passage.refused(&Refusal::NotApproved(code)).await;
+    }
+
+    /// Records a request that proved no right to be heard: there is no call, and no principal.
+    pub fn unauthenticated(&self, code: &'static str) {
+        self.strangers.record(&self.recording.audit, code);
+    }
+
+    async fn walk(
+        &self,
+        received: Received,
+        passage: &mut Passage<'_>,
+        progress: watch::Sender<Progress>,
+    ) -> Result<Outcome, Refusal> {
+        let Received {
+            tool,
+            arguments,
+            caller,
+            is_approved,
+        } = received;
+        let _slot = self.slots.try_acquire().map_err(|_| Refusal::Busy)?;
+        passage.received(&arguments);
+        let shown = self
+            .tools
+            .iter()
+            .find(|shown| shown.definition.name == tool);
+        let Some(shown) = shown else {
+            passage.unfit(&arguments).await?;
+            return Err(Refusal::UnknownTool);
         };
-        let validated = match self.validator.validate(received) {
+        let validated = match self.validator.validate(&tool, arguments) {
             Ok(validated) => validated,
-            Err(InvalidArguments::UnknownTool) => {
-                // The name is the client's text: it is not logged unchecked.
-                tracing::info!(request_id = identity.request_id, "refused: unknown tool");
-                return Outcome::UnknownTool;
-            }
-            Err(InvalidArguments::Schema(problems)) => {
-                let CallIdentity {
-                    request_id, tool, ..
-                } = &identity;
-                tracing::info!(request_id, tool, "refused: arguments do not fit the schema");
-                return Outcome::refused(format!("invalid arguments: {problems}"));
+            Err(InvalidArguments::UnknownTool) => return Err(Refusal::UnknownTool),
+            Err(InvalidArguments::Schema {
+                problems,
+                arguments,
+            }) => {
+                passage.unfit(&arguments).await?;
+                return Err(Refusal::Invalid(problems));
             }
         };
-        let authorized = match authorize(validated, &self.policy) {
-            Ok(authorized) => authorized,
-            Err(denied) => return Outcome::refused(denied.to_string()),
+        let plan = shown
+            .tool
+            .plan(validated.arguments(), &passage.identity)
+            .map_err(Refusal::Failed)?;
+        passage.planned(&plan);
+        let scene = Scene {
+            caller: &caller,
+            shape: &shown.shape,
+            model: plan.model().map(str::to_owned),
+            provider: plan.provider().map(str::to_owned),
+            secrets: plan.secrets(),
         };
-        let (tool, arguments) = authorized.into_parts();
-        let cx = CallContext { identity, progress };
-        let started = Instant::now();
-        let cancelled = Cancelled(Some(&cx.identity));
+        let principal = &caller.principal.id;
+        let accepted = passage.accepted(validated.arguments()).await?;
+        let decision = self.judge(&scene, validated.arguments()).await;
+        let decided = self.decided(passage, policy::Direction::Input, &decision);
+        kept(accepted).await?;
+        kept(decided).await?;
+        let authorized = authorize(validated, plan, &decision, principal, is_approved)?;
+        self.ledger.count_call(principal);
+
+        let (tool, mut arguments, plan) = authorized.into_parts();
+        self.clean_arguments(passage, &mut arguments).await?;
+        let cx = CallContext {
+            identity: passage.identity.clone(),
+            progress,
+        };
         // A panic is a bug, but it must cost one call, not leave a client waiting for ever.
-        let run = AssertUnwindSafe(tool.run(arguments, &cx))
-            .catch_unwind()
+        let run = AssertUnwindSafe(tool.run(&arguments, plan, &cx)).catch_unwind();
+        let ran = run
+            .await
+            .unwrap_or(Err(ToolError::Internal("a tool panicked")));
+        let ToolAnswer {
+            mut structured,
+            usage,
+        } = ran.map_err(Refusal::Failed)?;
+        if let Some(usage) = usage {
+            passage.spent(usage);
+            self.ledger.count_tokens(principal, usage);
+        }
+        self.check_output(&shown.definition.name, &structured)?;
+
+        let decision = self
+            .policy
+            .output(
+                &scene.facts(&arguments, self.ledger.of(principal)),
+                &mut structured,
+            )
             .await;
-        let outcome = run
-            .unwrap_or(Err(ToolError::Internal("a tool panicked")))
-            .and_then(|answer| {
-                match self
-                    .validator
-                    .output_fits(&cx.identity.tool, &answer.structured)
-                {
-                    true => Ok(answer),
-                    false => Err(ToolError::Internal(
-                        "an answer does not fit its output schema",
-                    )),
-                }
-            });
-        cancelled.not();
-        let CallIdentity {
-            request_id,
-            tool,
-            principal,
-        } = &cx.identity;
-        let elapsed_ms = milliseconds(started.elapsed());
-        match outcome {
-            Ok(answer) => {
-                tracing::info!(request_id, tool, principal, elapsed_ms, "call answered");
-                Outcome::answer(answer)
-            }
-            Err(error) => {
-                let (code, detail) = (error.code(), error.operator());
-                tracing::warn!(
-                    request_id,
-                    tool,
-                    principal,
-                    elapsed_ms,
-                    code,
-                    detail,
-                    "call failed"
-                );
-                Outcome::failed(&error, request_id)
-            }
+        kept(self.decided(passage, policy::Direction::Output, &decision)).await?;
+        if decision.verdict == Verdict::Deny {
+            return Err(denied(&decision));
         }
+        let is_changed = self.clean_answer(passage, shown, &mut structured).await?;
+        if is_changed || decision.verdict == Verdict::Transform {
+            self.check_output(&shown.definition.name, &structured)?;
+        }
+        let text = tool.text(&structured);
+        passage.answered(&text).await?;
+        Ok(Outcome::Answer { text, structured })
+    }
+
+    async fn judge(&self, scene: &Scene<'_>, arguments: &Map<String, Value>) -> Decision {
+        let usage = self.ledger.of(&scene.caller.principal.id);
+        self.policy.input(&scene.facts(arguments, usage)).await
+    }
+
+    /// Records a decision, unless there is nothing to decide by.
+    fn decided(
+        &self,
+        passage: &Passage<'_>,
+        direction: policy::Direction,
+        decision: &Decision,
+    ) -> Option<Pending> {
+        self.policy
+            .judges(&passage.identity.tool, direction)
+            .then(|| passage.decided(direction.label(), decision))
+    }
+
+    /// Takes out of the arguments what must not reach a model, or refuses the call for it.
+    async fn clean_arguments(
+        &self,
+        passage: &Passage<'_>,
+        arguments: &mut Map<String, Value>,
+    ) -> Result<(), Refusal> {
+        let mut document = Value::Object(std::mem::take(arguments));
+        let report = self
+            .redactor
+            .document(Direction::ToModel, &mut document, &[]);
+        if let Value::Object(cleaned) = document {
+            *arguments = cleaned;
+        }
+        if report.findings.is_empty() {
+            return Ok(());
+        }
+        let what = report.told();
+        kept(Some(passage.redacted("to_model", what.clone()))).await?;
+        if report.blocked {
+            return Err(Refusal::Blocked(format!(
+                "the call was not made, because its arguments hold what looks like a secret or \
+                 personal data: {what}; take it out and call again"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Takes out of an answer what its client must not see; says whether anything changed.
+    async fn clean_answer(
+        &self,
+        passage: &Passage<'_>,
+        shown: &Shown,
+        structured: &mut Value,
+    ) -> Result<bool, Refusal> {
+        let report = self
+            .redactor
+            .document(Direction::ToClient, structured, &shown.sensitive);
+        if report.findings.is_empty() {
+            return Ok(report.changed);
+        }
+        let what = report.told();
+        kept(Some(passage.redacted("to_client", what.clone()))).await?;
+        if report.blocked {
+            return Err(Refusal::Blocked(format!(
+                "the answer is held back, because it holds what looks like a secret or personal \
+                 data: {what}"
+            )));
+        }
+        Ok(report.changed)
+    }
+
+    fn check_output(&self, tool: &str, structured: &Value) -> Result<(), Refusal> {
+        if self.validator.output_fits(tool, structured) {
+            return Ok(());
+        }
+        let what = "an answer does not fit its output schema";
+        Err(Refusal::Failed(ToolError::Internal(what)))
     }
 }
 
-/// Logs a call that ends because nobody waits for it any longer: its client cancelled it or left,
-/// or the process ends.
-struct Cancelled<'a>(Option<&'a CallIdentity>);
-
-impl Cancelled<'_> {
-    /// The call has ended by itself.
-    fn not(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Cancelled<'_> {
-    fn drop(&mut self) {
-        if let Some(CallIdentity {
-            request_id,
-            tool,
-            principal,
-        }) = self.0
-        {
-            tracing::info!(request_id, tool, principal, "call cancelled");
-        }
+/// Waits for a record. What must not happen unrecorded stands behind this.
+async fn kept(pending: Option<Pending>) -> Result<(), Refusal> {
+    match pending {
+        Some(pending) => pending.kept().await.map_err(|_| Refusal::NotRecorded),
+        None => Ok(()),
     }
 }

@@ -4,19 +4,26 @@
 //! [`Authorized`] → an [`Outcome`]. Whichever transport or command a call came by, it takes this
 //! door, and nothing else runs a tool.
 
+mod approval;
 mod authorization;
 mod corridor;
 mod fields;
 mod outcome;
 pub mod policy;
 mod received;
+mod recording;
 pub mod redaction;
+mod refusal;
 mod schema;
+mod unauthenticated;
+mod usage;
 mod validation;
 
-pub use authorization::{Authorized, Denied, Policy, authorize};
-pub use corridor::Corridor;
+pub use approval::{ApprovalKey, ApprovalRequest};
+pub use authorization::Authorized;
+pub use corridor::{Corridor, shapes};
 pub use outcome::Outcome;
-pub use received::Received;
+pub use received::{Caller, Received};
+pub use recording::{HashArguments, Recording};
 pub use schema::closed;
 pub use validation::{InvalidArguments, Validated, Validator};

@@ -1,8 +1,8 @@
-//! How a call ended, as far as the client may know, and the one place that maps errors to it.
+//! How a call ended, as far as the client may know.
 
 use serde_json::Value;
 
-use crate::tools::{ToolAnswer, ToolError};
+use super::ApprovalRequest;
 
 /// What the transport tells the client.
 #[derive(Debug, PartialEq)]
@@ -19,27 +19,8 @@ pub enum Outcome {
         /// For the client: no key, no path of the host, no internal name.
         text: String,
     },
+    /// The call may run once a person has approved it.
+    ApprovalRequired(ApprovalRequest),
     /// The client named a tool that does not exist: a protocol error.
     UnknownTool,
-}
-
-impl Outcome {
-    pub(super) fn answer(answer: ToolAnswer) -> Self {
-        Self::Answer {
-            text: answer.text,
-            structured: answer.structured,
-        }
-    }
-
-    /// An error that the client can mend itself.
-    pub(super) fn refused(text: impl Into<String>) -> Self {
-        Self::Error { text: text.into() }
-    }
-
-    /// An error for which the client may have to ask the operator, who finds it by the id.
-    pub(super) fn failed(error: &ToolError, request_id: &str) -> Self {
-        Self::Error {
-            text: format!("{error} (request id {request_id})"),
-        }
-    }
 }

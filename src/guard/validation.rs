@@ -1,18 +1,27 @@
-//! Validation: a call's arguments against its tool's schema.
+//! Validation: a call's arguments and its answer against its tool's schemas.
 //!
-//! Schemas are compiled once. Errors name the place by JSON pointer and say what was expected;
+//! Schemas are compiled once, by JSON Schema 2020-12 and without fetching anything they refer to.
+//! How deep and how large arguments are is bounded before a schema sees them, and patterns are
+//! matched in linear time, so that validation has no bad cases. Errors name the place by JSON pointer and say what was expected;
 //! they never repeat a value, because the value may be what must not be repeated.
 
 use std::{collections::HashMap, fmt::Write as _, sync::Arc};
 
-use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::{
+    PatternOptions,
+    error::{TypeKind, ValidationErrorKind as Kind},
+};
 use serde_json::{Map, Value};
 
-use super::{Received, schema};
-use crate::tools::{Registry, Tool};
+use super::schema;
+use crate::tools::{Tool, ToolDefinition};
 
-/// At most so many problems are told; more would only repeat the same mistake.
-const MAX_PROBLEMS: usize = 10;
+/// At most so many problems are told one by one.
+const MAX_PROBLEMS: usize = 50;
+/// How deep arguments may be nested.
+const MAX_DEPTH: usize = 32;
+/// How many values, keys included, arguments may have.
+const MAX_VALUES: usize = 100_000;
 /// A client's own argument names are repeated up to this length, in characters.
 const MAX_NAME_CHARS: usize = 64;
 
@@ -20,7 +29,6 @@ const MAX_NAME_CHARS: usize = 64;
 pub struct Validated {
     tool: Arc<dyn Tool>,
     arguments: Map<String, Value>,
-    principal: &'static str,
 }
 
 impl Validated {
@@ -30,10 +38,16 @@ impl Validated {
         &self.tool.definition().name
     }
 
-    /// On whose behalf.
+    /// The tool.
     #[must_use]
-    pub fn principal(&self) -> &'static str {
-        self.principal
+    pub fn tool(&self) -> &Arc<dyn Tool> {
+        &self.tool
+    }
+
+    /// The arguments, typed as the schema says.
+    #[must_use]
+    pub fn arguments(&self) -> &Map<String, Value> {
+        &self.arguments
     }
 
     pub(super) fn into_parts(self) -> (Arc<dyn Tool>, Map<String, Value>) {
@@ -58,21 +72,31 @@ struct Entry {
 pub enum InvalidArguments {
     /// There is no such tool.
     UnknownTool,
-    /// The arguments do not fit; the text tells each place and what was expected.
-    Schema(String),
+    /// The arguments do not fit.
+    Schema {
+        /// Each place, and what was expected there.
+        problems: String,
+        /// The arguments as they came.
+        arguments: Map<String, Value>,
+    },
 }
 
 impl Validator {
-    /// Compiles the schemas of all tools.
+    /// Compiles the schemas of all tools, as their definitions advertise them.
     ///
     /// # Errors
     /// The name of a tool whose schema is broken: a fault of the build.
-    pub fn new(registry: &Registry) -> Result<Self, String> {
-        let compile = |tool: &Arc<dyn Tool>| {
-            let definition = tool.definition();
+    pub fn new<'a>(
+        tools: impl IntoIterator<Item = (&'a Arc<dyn Tool>, &'a ToolDefinition)>,
+    ) -> Result<Self, String> {
+        let compile = |(tool, definition): (&Arc<dyn Tool>, &ToolDefinition)| {
             let input_schema = schema::closed(&definition.input_schema);
             let output_schema = schema::closed(&definition.output_schema);
-            let new = jsonschema::draft202012::new;
+            let new = |schema: &Value| {
+                jsonschema::draft202012::options()
+                    .with_pattern_options(PatternOptions::regex())
+                    .build(schema)
+            };
             let (Ok(input), Ok(output)) = (new(&input_schema), new(&output_schema)) else {
                 return Err(definition.name.clone());
             };
@@ -88,7 +112,7 @@ impl Validator {
             ))
         };
         Ok(Self {
-            tools: registry.iter().map(compile).collect::<Result<_, _>>()?,
+            tools: tools.into_iter().map(compile).collect::<Result<_, _>>()?,
         })
     }
 
@@ -96,29 +120,49 @@ impl Validator {
     ///
     /// # Errors
     /// See [`InvalidArguments`].
-    pub fn validate(&self, received: Received) -> Result<Validated, InvalidArguments> {
-        let Received {
-            tool,
-            arguments,
-            principal,
-        } = received;
-        let entry = self.tools.get(&tool).ok_or(InvalidArguments::UnknownTool)?;
-        let mut arguments = arguments;
+    pub fn validate(
+        &self,
+        tool: &str,
+        mut arguments: Map<String, Value>,
+    ) -> Result<Validated, InvalidArguments> {
+        let entry = self.tools.get(tool).ok_or(InvalidArguments::UnknownTool)?;
+        let unbounded = if !arguments.values().all(|value| is_shallow(value, MAX_DEPTH)) {
+            Some(format!("arguments are nested at most {MAX_DEPTH} deep"))
+        } else if arguments.values().map(values).sum::<usize>() > MAX_VALUES {
+            Some(format!("arguments hold at most {MAX_VALUES} values"))
+        } else {
+            None
+        };
+        if let Some(problems) = unbounded {
+            return Err(InvalidArguments::Schema {
+                problems,
+                arguments,
+            });
+        }
         schema::drop_optional_nulls(&mut arguments, &entry.input_schema);
         let arguments = Value::Object(arguments);
-        let problems: Vec<String> = entry
-            .input
-            .iter_errors(&arguments)
+        let mut errors = entry.input.iter_errors(&arguments);
+        let mut problems: Vec<String> = errors
+            .by_ref()
             .take(MAX_PROBLEMS)
             .map(|e| told(&e))
             .collect();
+        if errors.next().is_some() {
+            problems.push(format!("and more; these are the first {MAX_PROBLEMS}"));
+        }
+        drop(errors);
         match (arguments, problems.as_slice()) {
             (Value::Object(arguments), []) => Ok(Validated {
                 tool: Arc::clone(&entry.tool),
                 arguments,
-                principal,
             }),
-            _ => Err(InvalidArguments::Schema(problems.join("; "))),
+            (arguments, _) => Err(InvalidArguments::Schema {
+                problems: problems.join("; "),
+                arguments: match arguments {
+                    Value::Object(arguments) => arguments,
+                    _ => Map::new(),
+                },
+            }),
         }
     }
 
@@ -128,6 +172,28 @@ impl Validator {
         self.tools
             .get(tool)
             .is_some_and(|entry| entry.output.is_valid(structured))
+    }
+}
+
+/// Whether maps and lists in `value` are nested at most `depth` deep. `serde_json` reads nothing
+/// deeper than 128, so this recursion is bounded.
+fn is_shallow(value: &Value, depth: usize) -> bool {
+    let Some(below) = depth.checked_sub(1) else {
+        return !value.is_object() && !value.is_array();
+    };
+    match value {
+        Value::Array(items) => items.iter().all(|item| is_shallow(item, below)),
+        Value::Object(map) => map.values().all(|value| is_shallow(value, below)),
+        _ => true,
+    }
+}
+
+/// How many values `value` holds, itself and keys included.
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(values).sum::<usize>(),
+        Value::Object(map) => 1 + map.values().map(|value| 1 + values(value)).sum::<usize>(),
+        _ => 1,
     }
 }
 
@@ -177,5 +243,22 @@ fn shortened(name: &str) -> String {
     match name.char_indices().nth(MAX_NAME_CHARS) {
         Some((end, _)) => format!("{}…", &name[..end]),
         None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn depth_and_size_are_counted_as_they_are_told() {
+        let nested = |depth: usize| (0..depth).fold(json!(1), |value, _| json!([value]));
+        assert!(is_shallow(&nested(3), 3));
+        assert!(!is_shallow(&nested(4), 3));
+        assert!(is_shallow(&json!("text"), 0));
+        assert!(!is_shallow(&json!({ "a": { "b": [{}] } }), 3));
+        assert_eq!(values(&json!({ "a": [1, 2], "b": {} })), 7);
     }
 }

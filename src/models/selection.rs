@@ -8,13 +8,13 @@ use std::{path::Path, sync::Arc};
 use serde::Serialize;
 
 use super::{
-    Completion, CompletionRequest, ModelError, ModelErrorKind, ModelFacts, ModelProvider,
+    ModelError, ModelErrorKind, ModelFacts, ModelProvider,
     config::{ModelsSettings, Protocol},
     providers::openai::OpenAiProvider,
     resolve::{ProviderConfig, qualified, resolve},
 };
 use crate::{
-    call::{CallContext, CallIdentity},
+    call::CallIdentity,
     nearest::nearest,
     secrets::{Binding, Broker, Consumer, KeyState, SecretName},
     settings::Problem,
@@ -140,24 +140,9 @@ impl Models {
         }
     }
 
-    /// Asks the model that `request.model` names: a name, an alias, `provider/model`, `auto`, or
-    /// nothing for the configured default.
-    ///
-    /// # Errors
-    /// See [`ModelError`].
-    pub async fn complete(
-        &self,
-        mut request: CompletionRequest,
-        cx: &CallContext,
-    ) -> Result<Completion, ModelError> {
-        let name = Some(request.model.as_str()).filter(|name| !name.is_empty());
-        let selected = self.select(name, Some(&cx.identity))?;
-        request.model = selected.model;
-        selected.provider.complete(&request, cx).await
-    }
-
-    /// The provider and model that `name` stands for; `None` stands for the configured default.
-    /// `auto` passes over what `asker` may not use; a model that is named does not.
+    /// The provider and model that `name` stands for: a name, an alias, `provider/model` or
+    /// `auto`; `None` stands for the configured default. `auto` passes over what `asker` may not
+    /// use; a model that is named does not.
     ///
     /// # Errors
     /// An unknown name, or `auto` where no provider has a key.

@@ -15,6 +15,8 @@ pub enum Consumer {
     ModelProvider(String),
     /// This server itself, to check a bearer token. The value is sent nowhere.
     Server,
+    /// The audit, to sign, to hash or to be let in where records are kept.
+    Audit,
     /// A person at the command line, who is shown no value.
     Operator,
 }
@@ -26,6 +28,7 @@ impl Consumer {
         match self {
             Self::ModelProvider(name) => name,
             Self::Server => "server",
+            Self::Audit => "audit",
             Self::Operator => "operator",
         }
     }
@@ -71,7 +74,7 @@ impl Access {
     pub(super) fn admits(&self, consumer: &Consumer) -> bool {
         match consumer {
             Consumer::ModelProvider(name) => contains(self.model_providers.as_ref(), name),
-            Consumer::Server => {
+            Consumer::Server | Consumer::Audit => {
                 self.model_providers.is_none() && self.tools.is_none() && self.principals.is_none()
             }
             Consumer::Operator => true,

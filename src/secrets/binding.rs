@@ -74,7 +74,7 @@ impl Binding {
     /// See [`SecretError`]; its `Display` is safe for a client.
     pub async fn lend(&self, asker: &CallIdentity, url: &Url) -> Result<Lent, SecretError> {
         let question = self.question(asker);
-        self.check(question, url)?;
+        self.check(question, url).await?;
         self.lent(question, self.broker.answer(question).await?)
     }
 
@@ -99,7 +99,7 @@ impl Binding {
         url: &Url,
     ) -> Result<Option<Lent>, SecretError> {
         let question = self.question(asker);
-        self.check(question, url)?;
+        self.check(question, url).await?;
         let refused = Refused {
             mark: used.mark,
             refusal,
@@ -118,8 +118,9 @@ impl Binding {
         }
     }
 
-    fn check(&self, question: Question<'_>, url: &Url) -> Result<(), SecretError> {
-        self.broker.check_host(question, url, self.home.as_ref())
+    async fn check(&self, question: Question<'_>, url: &Url) -> Result<(), SecretError> {
+        let home = self.home.as_ref();
+        self.broker.check_host(question, url, home).await
     }
 
     fn lent(&self, question: Question<'_>, secret: Arc<Secret>) -> Result<Lent, SecretError> {

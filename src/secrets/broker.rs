@@ -24,6 +24,7 @@ use super::{
     chain::Step,
     config::BoundName,
     event::SecretRecorder,
+    live::LiveSecrets,
     memory::Pool,
     protection::{BreakerWatch, Protected},
     providers::{Presence, SecretProvider},
@@ -44,6 +45,7 @@ pub struct Broker {
     flights: SingleFlight<(Key, Generation), Outcome>,
     cache: Mutex<Cache<Key, Arc<Secret>>>,
     marker: Marker,
+    live: Arc<LiveSecrets>,
     recorder: Arc<dyn SecretRecorder>,
     housekeeping: Housekeeping,
     pool: Arc<Pool>,
@@ -111,6 +113,7 @@ impl Broker {
             flights: SingleFlight::new(),
             cache: Mutex::new(Cache::new()),
             marker: Marker::new(),
+            live: Arc::new(LiveSecrets::new()),
             recorder,
             housekeeping: Housekeeping::default(),
             pool,
@@ -137,6 +140,12 @@ impl Broker {
             access.check_host(home, home)?;
         }
         Ok(Binding::new(Arc::clone(self), name.clone(), consumer, home))
+    }
+
+    /// Recognises every value that was handed out, without holding one.
+    #[must_use]
+    pub fn live(&self) -> &Arc<LiveSecrets> {
+        &self.live
     }
 
     /// Whether a key for `name` is at hand. Asks no server.

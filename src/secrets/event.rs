@@ -5,7 +5,9 @@
 //! place where a value could stand. The recorder may refuse: a secret whose use could not be
 //! recorded is not handed out.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
 
 use super::{BreakerState, SecretName};
 use crate::call::CallIdentity;
@@ -112,13 +114,13 @@ impl Upkeep {
 #[error("the use of a secret could not be recorded")]
 pub struct NotRecorded;
 
-/// Takes what the broker tells. Implementations must not block.
+/// Takes what the broker tells. Implementations must not block a thread.
 pub trait SecretRecorder: Send + Sync {
-    /// Takes one event.
+    /// Takes one event, and ends when it is kept.
     ///
     /// # Errors
     /// [`NotRecorded`]: the secret is then not handed out.
-    fn record(&self, event: &SecretEvent<'_>) -> Result<(), NotRecorded>;
+    fn record<'a>(&'a self, event: &'a SecretEvent<'a>) -> BoxFuture<'a, Result<(), NotRecorded>>;
 
     /// Takes a change of a provider's circuit breaker.
     fn breaker_changed(&self, provider: &'static str, state: BreakerState);
@@ -140,8 +142,8 @@ impl Unrecorded {
 }
 
 impl SecretRecorder for Unrecorded {
-    fn record(&self, _: &SecretEvent<'_>) -> Result<(), NotRecorded> {
-        Ok(())
+    fn record<'a>(&'a self, _: &'a SecretEvent<'a>) -> BoxFuture<'a, Result<(), NotRecorded>> {
+        Box::pin(ready(Ok(())))
     }
 
     fn breaker_changed(&self, _: &'static str, _: BreakerState) {}

@@ -4,6 +4,9 @@
 //! A label is a name from the configuration or a word from a closed list; a principal, a request or
 //! a version is never one.
 
+use std::future::ready;
+
+use futures_util::future::BoxFuture;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -88,8 +91,8 @@ impl SecretMetrics {
     }
 }
 
-impl SecretRecorder for SecretMetrics {
-    fn record(&self, event: &SecretEvent<'_>) -> Result<(), NotRecorded> {
+impl SecretMetrics {
+    fn count(&self, event: &SecretEvent<'_>) {
         let provider = event.provider.unwrap_or("none").to_owned();
         if matches!(
             event.outcome,
@@ -110,7 +113,13 @@ impl SecretRecorder for SecretMetrics {
             outcome: event.outcome.label(),
         };
         self.requests.get_or_create(&labels).inc();
-        Ok(())
+    }
+}
+
+impl SecretRecorder for SecretMetrics {
+    fn record<'a>(&'a self, event: &'a SecretEvent<'a>) -> BoxFuture<'a, Result<(), NotRecorded>> {
+        self.count(event);
+        Box::pin(ready(Ok(())))
     }
 
     fn breaker_changed(&self, provider: &'static str, state: BreakerState) {
@@ -158,7 +167,7 @@ mod tests {
                 latency: Duration::from_millis(3),
                 error: Some("error-canary"),
             };
-            metrics.record(&event).unwrap();
+            metrics.count(&event);
         }
         metrics.breaker_changed("vault", BreakerState::Open);
         metrics.upkeep("vault", Upkeep::TokenRenewed);

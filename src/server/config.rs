@@ -7,15 +7,25 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::http::METRICS_PATH;
+use super::{http::METRICS_PATH, principal::PrincipalSettings};
 use crate::{secrets::SecretName, settings::Problem};
 
 /// The section `server:`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerSettings {
+    /// The stdio transport.
+    pub stdio: StdioSettings,
     /// The HTTP transport. Absent: stdio only.
     pub http: Option<HttpSettings>,
+}
+
+/// The section `server.stdio`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StdioSettings {
+    /// Who the client's calls are made for.
+    pub principal: PrincipalSettings,
 }
 
 /// The section `server.http`.
@@ -29,6 +39,8 @@ pub struct HttpSettings {
     pub path: String,
     /// The secret that clients send as their bearer token. Required.
     pub token_secret: Option<SecretName>,
+    /// Who the calls of the token's bearer are made for.
+    pub principal: PrincipalSettings,
     /// Values of the `Host` header that are served besides loopback names.
     pub allowed_hosts: Vec<String>,
     /// States that the boundary to the network is elsewhere; needed for an address that is not
@@ -50,6 +62,7 @@ impl Default for HttpSettings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
             path: "/mcp".to_owned(),
             token_secret: None,
+            principal: PrincipalSettings::default(),
             allowed_hosts: Vec::new(),
             behind: None,
         }
@@ -61,6 +74,8 @@ impl ServerSettings {
     #[must_use]
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        let stdio = &self.stdio.principal;
+        stdio.validate(&["server", "stdio", "principal"], &mut problems);
         if let Some(http) = &self.http {
             http.validate(&mut problems);
         }
@@ -70,6 +85,8 @@ impl ServerSettings {
 
 impl HttpSettings {
     fn validate(&self, problems: &mut Vec<Problem>) {
+        let path = ["server", "http", "principal"];
+        self.principal.validate(&path, problems);
         let mut refuse = |key: &str, message: &str, help: &str| {
             problems.push(Problem::at(["server", "http", key], message, help));
         };
@@ -145,7 +162,10 @@ mod tests {
     use super::*;
 
     fn paths(http: HttpSettings) -> Vec<String> {
-        let settings = ServerSettings { http: Some(http) };
+        let settings = ServerSettings {
+            http: Some(http),
+            ..ServerSettings::default()
+        };
         settings
             .validate()
             .into_iter()

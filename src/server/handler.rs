@@ -15,64 +15,179 @@ use rmcp::{
     service::RequestContext,
 };
 
-use super::progress;
+use super::{
+    approval::{self, Approvals, Asking, Said},
+    progress,
+};
 use crate::{
-    guard::{Corridor, Outcome, Received},
+    call::{ClientInfo, Principal},
+    guard::{ApprovalKey, Caller, Corridor, Outcome, Received},
     tools::ToolDefinition,
 };
 
 /// How long a client may keep the list of tools: it changes only with the process.
 const TOOLS_TTL_MS: u64 = 3_600_000;
 
-/// One handler for all clients and transports; a clone shares everything.
+/// One handler for all clients of a transport; a clone shares everything.
 #[derive(Clone)]
 pub struct Handler {
     corridor: Arc<Corridor>,
-    principal: &'static str,
+    principal: Arc<Principal>,
+    approvals: Arc<Approvals>,
+    /// Whether each request stands for itself, so that a client cannot be asked meanwhile.
+    is_stateless: bool,
+}
+
+/// The part of a call that is the same when it is made again.
+struct Call {
+    tool: String,
+    arguments: rmcp::model::JsonObject,
+    caller: Caller,
 }
 
 impl Handler {
-    /// A handler whose calls are made on behalf of `principal`.
+    /// A handler for a transport with one client, whose calls are made on behalf of `principal`.
     #[must_use]
-    pub fn new(corridor: Arc<Corridor>, principal: &'static str) -> Self {
+    pub fn new(corridor: Arc<Corridor>, principal: Principal) -> Self {
         Self {
             corridor,
-            principal,
+            principal: Arc::new(principal),
+            approvals: Arc::new(Approvals::new()),
+            is_stateless: false,
+        }
+    }
+
+    /// The same for a transport that keeps nothing between two requests.
+    #[must_use]
+    pub fn stateless(corridor: Arc<Corridor>, principal: Principal) -> Self {
+        Self {
+            is_stateless: true,
+            ..Self::new(corridor, principal)
+        }
+    }
+
+    /// Records a request that had no right credentials.
+    pub(super) fn unauthenticated(&self, code: &'static str) {
+        self.corridor.unauthenticated(code);
+    }
+
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+        let told = context.meta.client_info().or_else(|| {
+            let told = context.peer.peer_info();
+            told.map(|told| told.client_info.clone())
+        });
+        Caller {
+            principal: Arc::clone(&self.principal),
+            client: told.map(|told| ClientInfo {
+                name: told.name,
+                version: told.version,
+            }),
+            trace_id: context.meta.get("traceparent").and_then(trace_id),
         }
     }
 
     async fn call(
         &self,
         request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, ErrorData> {
-        let received = Received {
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let said = approval::said(&request);
+        let state = request.request_state.filter(|_| said == Some(Said::Yes));
+        let call = Call {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
-            principal: self.principal,
+            caller: self.caller(context),
         };
-        let cancelled = context.ct.clone();
-        let call = progress::reported(&context, |progress| self.corridor.call(received, progress));
-        let outcome = tokio::select! {
-            outcome = call => outcome,
-            // The client does not read what it cancelled; dropping the call closes its upstream.
-            () = cancelled.cancelled() => {
-                return Err(ErrorData::internal_error("the call was cancelled", None));
-            }
+        let approvals = Arc::clone(&self.approvals);
+        let redeems = move |key: &ApprovalKey| {
+            let state = state.as_deref();
+            state.is_some_and(|state| approvals.redeem(state, key))
         };
-        match outcome {
-            Outcome::Answer { text, structured } => {
-                let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-                result.structured_content = Some(structured);
-                Ok(result)
+        let asking = approval::asking(context, self.is_stateless);
+        // Only a call that may be made again is kept.
+        let again = (asking == Asking::Meanwhile).then(|| call.arguments.clone());
+        let (tool, caller) = (call.tool.clone(), call.caller.clone());
+        let request = match self.walk(call, redeems, context).await {
+            Outcome::ApprovalRequired(request) => request,
+            outcome => return answer(outcome),
+        };
+        match (asking, said) {
+            (_, Some(Said::No)) => {}
+            (Asking::Never, _) => {
+                self.corridor
+                    .not_approved(&tool, &caller, "approval_unavailable")
+                    .await;
+                return refused(
+                    "this call needs a person's approval, and this client cannot ask for one \
+                     (it does not support elicitation); use a client that can, or ask the operator",
+                );
             }
-            Outcome::Error { text } => Ok(CallToolResult::error(vec![ContentBlock::text(text)])),
-            Outcome::UnknownTool => Err(ErrorData::invalid_params(
-                "unknown tool; tools/list shows which there are",
-                None,
-            )),
+            (Asking::ByAnswer, _) => return Ok(self.approvals.input_required(&request).into()),
+            (Asking::Meanwhile, _) => {
+                if approval::ask(context, &request).await == Said::Yes {
+                    let call = Call {
+                        tool,
+                        arguments: again.unwrap_or_default(),
+                        caller,
+                    };
+                    let is_it = move |key: &ApprovalKey| *key == request.key;
+                    return answer(self.walk(call, is_it, context).await);
+                }
+            }
         }
+        self.corridor
+            .not_approved(&tool, &caller, "approval_declined")
+            .await;
+        refused("the call was not approved, so it was not made")
     }
+
+    async fn walk(
+        &self,
+        call: Call,
+        is_approved: impl Fn(&ApprovalKey) -> bool + Send + Sync + 'static,
+        context: &RequestContext<RoleServer>,
+    ) -> Outcome {
+        let received = Received {
+            tool: call.tool,
+            arguments: call.arguments,
+            caller: call.caller,
+            is_approved: Box::new(is_approved),
+        };
+        progress::reported(context, |progress| self.corridor.call(received, progress)).await
+    }
+}
+
+fn answer(outcome: Outcome) -> Result<CallToolResponse, ErrorData> {
+    match outcome {
+        Outcome::Answer { text, structured } => {
+            let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+            result.structured_content = Some(structured);
+            Ok(result.into())
+        }
+        Outcome::Error { text } => refused(text),
+        Outcome::ApprovalRequired(_) => refused("the approval is not good for this call"),
+        Outcome::UnknownTool => Err(ErrorData::invalid_params(
+            "unknown tool; tools/list shows which there are",
+            None,
+        )),
+    }
+}
+
+fn refused(text: impl Into<String>) -> Result<CallToolResponse, ErrorData> {
+    Ok(CallToolResult::error(vec![ContentBlock::text(text)]).into())
+}
+
+/// The trace of a `traceparent` (W3C Trace Context, section 3.2), if it is one.
+fn trace_id(traceparent: &serde_json::Value) -> Option<String> {
+    let mut parts = traceparent.as_str()?.split('-');
+    let (version, trace) = (parts.next()?, parts.next()?);
+    let is_hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_trace = version.len() == 2
+        && trace.len() == 32
+        && is_hex(version)
+        && is_hex(trace)
+        && trace.contains(|c| c != '0');
+    is_trace.then(|| trace.to_owned())
 }
 
 impl ServerHandler for Handler {
@@ -87,13 +202,10 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self
-            .corridor
-            .tools()
-            .map(|tool| advertised(tool.definition()))
-            .collect();
+        let caller = self.caller(&context);
+        let tools = self.corridor.tools(&caller).map(advertised).collect();
         let mut result = ListToolsResult::with_all_items(tools).with_ttl_ms(TOOLS_TTL_MS);
         result.cache_scope = Some(CacheScope::Private);
         Ok(result)
@@ -119,9 +231,14 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.call(request, context)
-            .await
-            .map(CallToolResponse::from)
+        let cancelled = context.ct.clone();
+        tokio::select! {
+            answer = self.call(request, &context) => answer,
+            // The client does not read what it cancelled; dropping the call closes its upstream.
+            () = cancelled.cancelled() => {
+                Err(ErrorData::internal_error("the call was cancelled", None))
+            }
+        }
     }
 }
 
@@ -138,4 +255,30 @@ fn advertised(definition: &ToolDefinition) -> Tool {
     annotations.open_world_hint = Some(definition.annotations.open_world_hint);
     tool.annotations = Some(annotations);
     tool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_taken_from_a_well_formed_traceparent_alone() {
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let told = |text: &str| trace_id(&text.into());
+        assert_eq!(
+            told(&format!("00-{trace}-b7ad6b7169203331-01")).as_deref(),
+            Some(trace)
+        );
+        for wrong in [
+            "",
+            "00",
+            trace,
+            "00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-01",
+            "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        ] {
+            assert_eq!(told(wrong), None, "{wrong}");
+        }
+        assert_eq!(trace_id(&7.into()), None);
+    }
 }

@@ -126,6 +126,7 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(T
 #[derive(Clone)]
 struct Door {
     authenticator: Arc<dyn Authenticator>,
+    handler: Handler,
 }
 
 fn router(
@@ -148,9 +149,12 @@ fn router(
         .with_cancellation_token(calls.clone())
         // No browser has business here: a request that names an origin is refused.
         .enforce_origin_validation();
+    let door = Door {
+        authenticator,
+        handler: handler.clone(),
+    };
     let sessions = Arc::new(NeverSessionManager::default());
     let mcp = StreamableHttpService::new(move || Ok(handler.clone()), sessions, config);
-    let door = Door { authenticator };
     Router::new()
         .route_service(&settings.path, mcp)
         .route(METRICS_PATH, get(move || tell(metrics)))
@@ -171,8 +175,9 @@ async fn enter(
     request: Request,
     next: Next,
 ) -> Result<Response<Body>, Infallible> {
-    if let Err(refusal) = authenticate(request.headers(), &*door.authenticator).await {
-        return Ok(refusal);
+    if let Err(stopped) = authenticate(request.headers(), &*door.authenticator).await {
+        door.handler.unauthenticated(stopped.code);
+        return Ok(stopped.response);
     }
     let is_json = says_json(request.headers());
     let (head, body) = request.into_parts();

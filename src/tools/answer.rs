@@ -1,17 +1,19 @@
-//! What a tool gives back: an answer told twice (for people and for programs), or an error told
-//! twice (for the client and for the operator).
+//! What a tool gives back: an answer, or an error told twice (for the client and for the operator).
 
 use serde_json::Value;
 
-use crate::models::ModelError;
+use crate::models::{ModelError, Usage};
 
-/// A tool's answer. Text and structure carry the same facts, because a client may show only one.
+/// A tool's answer. What people read of it is made from the structure by [`Tool::text`], after
+/// the guard has taken out what must not leave: so both carry the same facts.
+///
+/// [`Tool::text`]: super::Tool::text
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToolAnswer {
-    /// Readable text.
-    pub text: String,
     /// An object that matches the tool's output schema.
     pub structured: Value,
+    /// The tokens that the answer cost, where a vendor told.
+    pub usage: Option<Usage>,
 }
 
 /// Why a tool could not answer. `Display` is for the client.

@@ -6,10 +6,10 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{InvalidDefinition, Tool, ToolAnswer, ToolDefinition, ToolError};
+use super::{InvalidDefinition, Plan, Tool, ToolAnswer, ToolDefinition, ToolError};
 use crate::{
-    call::CallContext,
-    models::{Completion, CompletionRequest, Models},
+    call::{CallContext, CallIdentity},
+    models::{CompletionRequest, Models},
 };
 
 /// The tool.
@@ -22,7 +22,9 @@ pub(super) struct Chat {
 #[serde(deny_unknown_fields)]
 struct Arguments {
     prompt: String,
-    model: Option<String>,
+    /// The plan says which model it stands for.
+    #[serde(rename = "model")]
+    _model: Option<String>,
     system_prompt: Option<String>,
     temperature: Option<f64>,
     max_output_tokens: Option<u32>,
@@ -40,67 +42,104 @@ impl Tool for Chat {
         &self.definition
     }
 
+    fn plan(
+        &self,
+        arguments: &Map<String, Value>,
+        identity: &CallIdentity,
+    ) -> Result<Plan, ToolError> {
+        let name = arguments.get("model").and_then(Value::as_str);
+        let selected = self.models.select(name, Some(identity))?;
+        Ok(Plan {
+            selected: Some(selected),
+        })
+    }
+
     fn run<'a>(
         &'a self,
-        arguments: Map<String, Value>,
+        arguments: &'a Map<String, Value>,
+        plan: Plan,
         cx: &'a CallContext,
     ) -> BoxFuture<'a, Result<ToolAnswer, ToolError>> {
         Box::pin(async move {
-            let arguments: Arguments = serde_json::from_value(Value::Object(arguments))
+            let arguments = Arguments::deserialize(arguments)
                 .map_err(|_| ToolError::Internal("chat's arguments do not fit its schema"))?;
+            let selected = plan
+                .selected
+                .ok_or(ToolError::Internal("chat without a plan"))?;
             let request = CompletionRequest {
-                // An empty name stands for the configured default.
-                model: arguments.model.unwrap_or_default(),
+                model: selected.model,
                 prompt: arguments.prompt,
                 system_prompt: arguments.system_prompt,
                 temperature: arguments.temperature,
                 max_output_tokens: arguments.max_output_tokens,
             };
-            answer(&self.models.complete(request, cx).await?)
+            let completion = selected.provider.complete(&request, cx).await?;
+            let structured = serde_json::to_value(&completion)
+                .map_err(|_| ToolError::Internal("a completion that is not JSON"))?;
+            Ok(ToolAnswer {
+                structured,
+                usage: completion.usage,
+            })
         })
+    }
+
+    fn text(&self, structured: &Value) -> String {
+        text(structured)
     }
 }
 
-fn answer(completion: &Completion) -> Result<ToolAnswer, ToolError> {
-    let Completion {
-        answer,
-        model,
-        provider,
-        usage,
-        finish_reason,
-    } = completion;
-    let mut text = format!("{answer}\n\n[{model} via {provider}");
-    if let Some(usage) = usage {
-        let (input, output) = (usage.input_tokens, usage.output_tokens);
-        // Writing to a string cannot fail.
-        let _infallible = write!(text, "; {input} tokens in, {output} out");
+/// Every fact of `structured` that is there.
+fn text(structured: &Value) -> String {
+    let told = |field: &str| structured[field].as_str();
+    let mut facts = Vec::new();
+    let model = [
+        told("model"),
+        told("provider").map(|_| "via"),
+        told("provider"),
+    ];
+    let model: Vec<&str> = model.into_iter().flatten().collect();
+    if !model.is_empty() {
+        facts.push(model.join(" "));
     }
-    let _infallible = write!(text, "; finish reason: {finish_reason}]");
-    let structured = serde_json::to_value(completion)
-        .map_err(|_| ToolError::Internal("a completion that is not JSON"))?;
-    Ok(ToolAnswer { text, structured })
+    let usage = &structured["usage"];
+    for (field, words) in [
+        ("input_tokens", "tokens in"),
+        ("output_tokens", "tokens out"),
+    ] {
+        if let Some(tokens) = usage[field].as_u64() {
+            facts.push(format!("{tokens} {words}"));
+        }
+    }
+    if let Some(reason) = told("finish_reason") {
+        facts.push(format!("finish reason: {reason}"));
+    }
+    let mut text = told("answer").unwrap_or_default().to_owned();
+    if !facts.is_empty() {
+        // Writing to a string cannot fail.
+        let _infallible = write!(text, "\n\n[{}]", facts.join("; "));
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::models::Usage;
 
     #[test]
-    fn the_text_carries_every_fact_of_the_structure() {
-        let completion = Completion {
-            answer: "Four.".into(),
-            model: "gpt-5".into(),
-            provider: "openai".into(),
-            usage: Some(Usage {
-                input_tokens: 11,
-                output_tokens: 22,
-            }),
-            finish_reason: "length",
-        };
-        let answer = answer(&completion).unwrap();
-        for fact in ["Four.", "gpt-5", "openai", "11", "22", "length"] {
-            assert!(answer.text.contains(fact), "{fact}");
-        }
+    fn the_text_carries_every_fact_of_the_structure_and_none_that_was_taken_out() {
+        let mut structured = json!({
+            "answer": "Four.", "model": "gpt-5", "provider": "openai",
+            "usage": { "input_tokens": 11, "output_tokens": 22 }, "finish_reason": "length",
+        });
+        assert_eq!(
+            text(&structured),
+            "Four.\n\n[gpt-5 via openai; 11 tokens in; 22 tokens out; finish reason: length]"
+        );
+        structured.as_object_mut().unwrap().remove("provider");
+        structured.as_object_mut().unwrap().remove("usage");
+        assert_eq!(text(&structured), "Four.\n\n[gpt-5; finish reason: length]");
+        assert_eq!(text(&json!({})), "");
     }
 }

@@ -21,6 +21,8 @@ pub struct ToolDefinition {
     pub output_schema: Arc<Map<String, Value>>,
     /// Hints for clients.
     pub annotations: Annotations,
+    /// What sort of tool it is, for policy; not advertised.
+    pub tags: Vec<String>,
 }
 
 /// Hints that MCP lets a server give about a tool.

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc};
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
-use super::{InvalidDefinition, Tool, ToolAnswer, ToolDefinition, ToolError};
+use super::{InvalidDefinition, Plan, Tool, ToolAnswer, ToolDefinition, ToolError};
 use crate::{call::CallContext, models::Models};
 
 /// The tool.
@@ -21,32 +21,16 @@ impl ListModels {
     }
 
     fn answer(&self) -> Result<ToolAnswer, ToolError> {
-        let listings = self.models.list();
-        let default = self
-            .models
-            .select(None, None)
-            .ok()
-            .map(|selected| selected.model);
-        let mut text = match &default {
-            Some(model) => format!("Default: {model}\n"),
-            None => "No model provider has a key; set one, for example OPENAI_API_KEY.\n".into(),
-        };
-        for listing in &listings {
-            let (model, provider, key) = (&listing.model, &listing.provider, listing.key);
-            // Writing to a string cannot fail.
-            let _infallible = write!(text, "{model} via {provider}, key {key}");
-            if !listing.aliases.is_empty() {
-                let _infallible = write!(text, ", also {}", listing.aliases.join(", "));
-            }
-            text.push('\n');
-        }
-        let models = serde_json::to_value(&listings)
+        let models = serde_json::to_value(self.models.list())
             .map_err(|_| ToolError::Internal("a listing that is not JSON"))?;
         let mut structured = json!({ "models": models });
-        if let Some(default) = default {
-            structured["default_model"] = Value::String(default);
+        if let Ok(default) = self.models.select(None, None) {
+            structured["default_model"] = Value::String(default.model);
         }
-        Ok(ToolAnswer { text, structured })
+        Ok(ToolAnswer {
+            structured,
+            usage: None,
+        })
     }
 }
 
@@ -57,9 +41,30 @@ impl Tool for ListModels {
 
     fn run<'a>(
         &'a self,
-        _: Map<String, Value>,
+        _: &'a Map<String, Value>,
+        _: Plan,
         _: &'a CallContext,
     ) -> BoxFuture<'a, Result<ToolAnswer, ToolError>> {
         Box::pin(async move { self.answer() })
+    }
+
+    fn text(&self, structured: &Value) -> String {
+        let mut text = match structured["default_model"].as_str() {
+            Some(model) => format!("Default: {model}\n"),
+            None => "No model provider has a key; set one, for example OPENAI_API_KEY.\n".into(),
+        };
+        for listing in structured["models"].as_array().into_iter().flatten() {
+            let told = |field: &str| listing[field].as_str().unwrap_or("(hidden)");
+            let (model, provider, key) = (told("model"), told("provider"), told("key"));
+            // Writing to a string cannot fail.
+            let _infallible = write!(text, "{model} via {provider}, key {key}");
+            let aliases = listing["aliases"].as_array().into_iter().flatten();
+            let aliases: Vec<&str> = aliases.filter_map(Value::as_str).collect();
+            if !aliases.is_empty() {
+                let _infallible = write!(text, ", also {}", aliases.join(", "));
+            }
+            text.push('\n');
+        }
+        text
     }
 }

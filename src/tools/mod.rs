@@ -8,9 +8,11 @@ mod answer;
 mod chat;
 mod definition;
 mod listmodels;
+mod plan;
 mod registry;
 mod version;
 
 pub use answer::{ToolAnswer, ToolError};
 pub use definition::{Annotations, InvalidDefinition, ToolDefinition};
+pub use plan::Plan;
 pub use registry::{Registry, Tool};

@@ -6,23 +6,39 @@ use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use super::{
-    InvalidDefinition, ToolAnswer, ToolDefinition, ToolError, chat::Chat, listmodels::ListModels,
-    version::Version,
+    InvalidDefinition, Plan, ToolAnswer, ToolDefinition, ToolError, chat::Chat,
+    listmodels::ListModels, version::Version,
 };
-use crate::{call::CallContext, models::Models};
+use crate::{
+    call::{CallContext, CallIdentity},
+    models::Models,
+};
 
 /// Something a client can call.
 pub trait Tool: Send + Sync {
     /// What clients are told of it.
     fn definition(&self) -> &ToolDefinition;
 
-    /// Runs it. Only the guard calls this, with arguments that passed the input schema; dropping
-    /// the future cancels the call.
+    /// What a call with these arguments would use. Reads nothing and asks nobody.
+    ///
+    /// # Errors
+    /// If it is known already that the call cannot be answered.
+    fn plan(&self, _: &Map<String, Value>, _: &CallIdentity) -> Result<Plan, ToolError> {
+        Ok(Plan::default())
+    }
+
+    /// Runs it. Only the guard calls this, with arguments that passed the input schema and the
+    /// plan that it judged; dropping the future cancels the call.
     fn run<'a>(
         &'a self,
-        arguments: Map<String, Value>,
+        arguments: &'a Map<String, Value>,
+        plan: Plan,
         cx: &'a CallContext,
     ) -> BoxFuture<'a, Result<ToolAnswer, ToolError>>;
+
+    /// The readable form of an answer, with every fact of `structured`. Any field may be masked,
+    /// or missing.
+    fn text(&self, structured: &Value) -> String;
 }
 
 /// All tools, in the order in which clients see them.

@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
-use super::{InvalidDefinition, Tool, ToolAnswer, ToolDefinition, ToolError};
+use super::{InvalidDefinition, Plan, Tool, ToolAnswer, ToolDefinition, ToolError};
 use crate::{call::CallContext, secrets::providers};
 
 /// The tool.
@@ -25,15 +25,35 @@ impl Tool for Version {
 
     fn run<'a>(
         &'a self,
-        _: Map<String, Value>,
+        _: &'a Map<String, Value>,
+        _: Plan,
         _: &'a CallContext,
     ) -> BoxFuture<'a, Result<ToolAnswer, ToolError>> {
-        let version = env!("CARGO_PKG_VERSION");
-        let text = format!(
-            "Keyward {version}; secret providers: {}",
-            providers::built_in().join(", ")
-        );
-        let structured = json!({ "name": "Keyward", "version": version, "secret_providers": providers::built_in() });
-        Box::pin(async move { Ok(ToolAnswer { text, structured }) })
+        let structured = json!({
+            "name": "Keyward",
+            "version": env!("CARGO_PKG_VERSION"),
+            "secret_providers": providers::built_in(),
+        });
+        Box::pin(async move {
+            Ok(ToolAnswer {
+                structured,
+                usage: None,
+            })
+        })
+    }
+
+    fn text(&self, structured: &Value) -> String {
+        let told = |field: &str| structured[field].as_str().unwrap_or("(hidden)");
+        let providers = structured["secret_providers"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        let providers: Vec<&str> = providers.filter_map(Value::as_str).collect();
+        format!(
+            "{} {}; secret providers: {}",
+            told("name"),
+            told("version"),
+            providers.join(", ")
+        )
     }
 }

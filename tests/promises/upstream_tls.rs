@@ -93,7 +93,9 @@ fn ask(server: &HttpsServer, ca_file: &Path, more: &str) -> Result<Completion, M
         temperature: None,
         max_output_tokens: None,
     };
-    runtime::run(async move { models.complete(request, &CallContext::new(identity)).await })
+    let selected = models.select(Some("m"), None)?;
+    let cx = CallContext::new(identity);
+    runtime::run(async move { selected.provider.complete(&request, &cx).await })
 }
 
 #[test]

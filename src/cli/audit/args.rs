@@ -14,6 +14,19 @@ pub enum Audit {
     Verify(AuditVerify),
     /// Show records.
     Query(AuditQuery),
+    /// Tell the keyed hash of a value, by which records of calls with it are found.
+    Hash(AuditHash),
+}
+
+/// Options of `audit hash`.
+#[derive(Debug, Args)]
+pub struct AuditHash {
+    /// The value of an argument, as text; `-` reads it from standard input.
+    #[arg(value_name = "VALUE")]
+    pub value: String,
+    /// It is JSON: a number, a list, an object.
+    #[arg(long)]
+    pub as_json: bool,
 }
 
 /// Options of `audit verify`.

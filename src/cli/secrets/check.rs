@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{milliseconds, named, operator};
 use crate::{
-    cli::{Exit, print, world::World},
+    cli::{Exit, keeping, print, world::World},
     secrets::{Checked, Secret},
 };
 
@@ -25,6 +25,10 @@ pub(super) async fn check(
         Err(exit) => return exit,
     };
     let asker = operator("secrets check", principal);
+    let audit = match keeping::open(&world) {
+        Ok(audit) => audit,
+        Err(error) => return error.report(as_json),
+    };
     let mut results = Vec::new();
     let mut exit = Exit::Done;
     let tell = |checked: Checked| {
@@ -54,6 +58,7 @@ pub(super) async fn check(
         print("no secrets are configured: set OPENAI_API_KEY, or write secrets.names");
     }
     world.broker.close().await;
+    audit.close().await;
     exit
 }
 

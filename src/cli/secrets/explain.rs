@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{list, milliseconds, named, operator};
 use crate::{
-    cli::{Exit, print, world::World},
+    cli::{Exit, keeping, print, world::World},
     secrets::{Answered, Explanation, Told},
 };
 
@@ -20,6 +20,10 @@ pub(super) async fn explain(
     let names = match named(&world, &[name.to_owned()]) {
         Ok(names) => names,
         Err(exit) => return exit,
+    };
+    let audit = match keeping::open(&world) {
+        Ok(audit) => audit,
+        Err(error) => return error.report(as_json),
     };
     let mut exit = Exit::Done;
     for name in &names {
@@ -35,6 +39,7 @@ pub(super) async fn explain(
         }
     }
     world.broker.close().await;
+    audit.close().await;
     exit
 }
 

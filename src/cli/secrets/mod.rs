@@ -6,7 +6,7 @@ mod list;
 
 use std::collections::BTreeSet;
 
-use super::{Exit, args::Secrets, complain, world::World};
+use super::{Exit, args::Secrets, complain, keeping, world::World};
 use crate::{
     call::CallIdentity,
     secrets::{InvalidName, SecretName},
@@ -41,6 +41,7 @@ fn used(world: &World) -> BTreeSet<SecretName> {
         .cloned()
         .chain(world.models.secrets())
         .chain(token)
+        .chain(keeping::secrets(world.config.audit.as_ref()))
         .collect()
 }
 

@@ -15,6 +15,9 @@ fn the_shipped_file_is_valid_and_says_the_defaults() {
     assert_eq!(shipped.log, empty.log);
     assert_eq!(shipped.models, empty.models);
     assert_eq!(shipped.memory, empty.memory);
+    assert_eq!(shipped.policy, empty.policy);
+    assert_eq!(shipped.audit, empty.audit);
+    assert_eq!(shipped.redaction.in_words(), empty.redaction.in_words());
     assert_eq!(shipped.secrets.chain(), empty.secrets.chain());
 }
 

@@ -17,7 +17,7 @@ use tokio::{sync::Semaphore, task, time};
 
 use super::{
     compile::RuleProblem,
-    config::DefaultAction,
+    config::{DefaultAction, Direction},
     decision::{Decision, Verdict},
     facts::{Facts, HeldFacts},
     failure::Failure,
@@ -98,6 +98,16 @@ impl Policy {
     #[must_use]
     pub fn default_action(&self) -> DefaultAction {
         self.default
+    }
+
+    /// Whether there is anything to judge calls of `tool` by, or their answers: a rule, or a
+    /// default that denies.
+    #[must_use]
+    pub fn judges(&self, tool: &str, direction: Direction) -> bool {
+        self.tools.get(tool).is_none_or(|tool| match direction {
+            Direction::Input => self.default == DefaultAction::Deny || !tool.input.is_empty(),
+            Direction::Output => !tool.output.is_empty(),
+        })
     }
 
     /// Judges a call, before it runs.

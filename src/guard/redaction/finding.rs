@@ -7,6 +7,9 @@ use super::settings::Action;
 /// The most findings that are listed; the rest is counted.
 const MAX_LISTED: usize = 256;
 
+/// The most findings that are told in words.
+const MAX_TOLD: usize = 10;
+
 /// Which way a text goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
@@ -27,6 +30,22 @@ pub enum Class {
     Secret,
     /// What tells of a person: an address, a number.
     Personal,
+}
+
+impl Direction {
+    /// Every direction.
+    pub const ALL: [Self; 4] = [Self::ToModel, Self::ToClient, Self::Log, Self::Audit];
+
+    /// As it is written in the configuration.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ToModel => "to_model",
+            Self::ToClient => "to_client",
+            Self::Log => "log",
+            Self::Audit => "audit",
+        }
+    }
 }
 
 impl Class {
@@ -79,6 +98,22 @@ pub struct Redacted<'t> {
 }
 
 impl Report {
+    /// What was found where, in one line for people: rules and places, never what was found.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let place = |finding: &Finding| match finding.pointer.as_str() {
+            "" => finding.rule.to_string(),
+            pointer => format!("{} at `{pointer}`", finding.rule),
+        };
+        let mut told: Vec<String> = self.findings.iter().take(MAX_TOLD).map(place).collect();
+        told.dedup();
+        let more = self.findings.len().saturating_sub(MAX_TOLD) + self.unlisted;
+        if more > 0 {
+            told.push(format!("{more} more"));
+        }
+        told.join(", ")
+    }
+
     pub(super) fn add(&mut self, finding: Finding) {
         self.blocked |= finding.action == Action::Block;
         if self.findings.len() < MAX_LISTED {

@@ -96,7 +96,36 @@ pub enum Strategy {
     TypePreserving,
 }
 
+impl Action {
+    /// As it is written.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Warn => "warn",
+            Self::Redact => "redact",
+            Self::Block => "block",
+        }
+    }
+}
+
 impl RedactionSettings {
+    /// What becomes of what is found, in one line for people.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let told = Direction::ALL.map(|direction| {
+            let Actions {
+                secrets, personal, ..
+            } = self.actions(direction);
+            let (secrets, personal) = (secrets.label(), personal.label());
+            format!(
+                "{} secrets {secrets}, personal {personal}",
+                direction.label()
+            )
+        });
+        told.join("; ")
+    }
+
     /// What becomes of what is found on the way to `direction`.
     pub(super) fn actions(&self, direction: Direction) -> Actions {
         let (set, secrets, personal) = match direction {

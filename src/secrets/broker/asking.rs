@@ -62,7 +62,7 @@ impl Broker {
             "secret asked for"
         );
         let (outcome, how) = self.find(question).await;
-        let outcome = self.recorded(question, outcome, how, now() - started);
+        let outcome = self.recorded(question, outcome, how, now() - started).await;
         self.log(question, &outcome, how, now() - started);
         outcome
     }
@@ -81,7 +81,8 @@ impl Broker {
         let (outcome, was_asked) = match after {
             AfterRefusal::Newer(newer) => (Ok(newer), false),
             AfterRefusal::Same => {
-                self.note_still_refused(question, &refused, started, false)?;
+                self.note_still_refused(question, &refused, started, false)
+                    .await?;
                 return Ok(None);
             }
             AfterRefusal::Nothing(generation) => {
@@ -93,7 +94,8 @@ impl Broker {
         match outcome {
             Ok(secret) if secret.mark() == refused.mark => {
                 drop(secret);
-                self.note_still_refused(question, &refused, started, was_asked)?;
+                self.note_still_refused(question, &refused, started, was_asked)
+                    .await?;
                 Ok(None)
             }
             outcome => {
@@ -102,7 +104,7 @@ impl Broker {
                     Err(error) => failure(error),
                 };
                 let latency = now() - started;
-                let outcome = self.recorded(question, outcome, how, latency);
+                let outcome = self.recorded(question, outcome, how, latency).await;
                 self.log(question, &outcome, how, latency);
                 outcome.map(Some)
             }
@@ -276,12 +278,14 @@ impl Broker {
                 consumer: &consumer,
                 asker: &asker,
             };
-            let outcome = broker.recorded(question, outcome, how, now() - started);
+            let outcome = broker
+                .recorded(question, outcome, how, now() - started)
+                .await;
             broker.log(question, &outcome, how, now() - started);
         });
     }
 
-    fn note_still_refused(
+    async fn note_still_refused(
         &self,
         question: Question<'_>,
         refused: &Refused<'_>,
@@ -315,11 +319,12 @@ impl Broker {
                 latency: now() - started,
                 error: None,
             })
+            .await
             .map_err(|_| SecretError::NotRecorded { name: name.clone() })
     }
 
     /// Records an answer; one that could not be recorded is not given.
-    fn recorded(
+    pub(super) async fn recorded(
         &self,
         question: Question<'_>,
         outcome: Outcome,
@@ -333,7 +338,7 @@ impl Broker {
         } = question;
         let error = outcome.as_ref().err().map(SecretError::operator);
         let secret = outcome.as_ref().ok();
-        let recorded = self.recorder.record(&SecretEvent {
+        let event = SecretEvent {
             asker,
             consumer: consumer.label(),
             name,
@@ -346,9 +351,15 @@ impl Broker {
             version: secret.and_then(|secret| secret.version()),
             latency,
             error: error.as_deref(),
-        });
-        match recorded {
-            Ok(()) => outcome,
+        };
+        match self.recorder.record(&event).await {
+            Ok(()) => {
+                // Before anybody has it, so that it is recognised wherever it turns up.
+                if let Ok(secret) = &outcome {
+                    secret.expose(|value| self.live.remember(secret.mark(), value));
+                }
+                outcome
+            }
             Err(_) => Err(SecretError::NotRecorded { name: name.clone() }),
         }
     }
@@ -393,7 +404,7 @@ impl Broker {
     }
 
     /// Refuses, and records, the sending of a value to a host that it may not be sent to.
-    pub(in crate::secrets) fn check_host(
+    pub(in crate::secrets) async fn check_host(
         &self,
         question: Question<'_>,
         url: &Url,
@@ -409,7 +420,7 @@ impl Broker {
         let name = question.name.clone();
         let refused = Err(SecretError::NotAllowed { name, why });
         let how = SecretOutcome::NotAllowed;
-        let refused = self.recorded(question, refused, how, Duration::ZERO);
+        let refused = self.recorded(question, refused, how, Duration::ZERO).await;
         self.log(question, &refused, how, Duration::ZERO);
         refused.map(drop)
     }
@@ -419,7 +430,7 @@ fn is_transient(error: &SecretError) -> bool {
     error.kind().is_some_and(|kind| kind.is_transient())
 }
 
-fn failure(error: &SecretError) -> SecretOutcome {
+pub(super) fn failure(error: &SecretError) -> SecretOutcome {
     match error {
         SecretError::NotFound { .. } => SecretOutcome::NotFound,
         SecretError::NotAllowed { .. } | SecretError::PrincipalUnfit { .. } => {

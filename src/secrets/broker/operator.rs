@@ -7,13 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Broker, Outcome, Question};
+use super::{Broker, Outcome, Question, asking::failure};
 use crate::{
     call::CallIdentity,
     secrets::{
-        Answered, Consumer, Secret, SecretError, SecretName,
+        Answered, Consumer, Secret, SecretError, SecretName, SecretOutcome,
         cache::Terms,
-        chain::{self, Walk},
+        chain::{self, Resolved, Walk},
         providers::{ErrorKind, Fetch, Lookup, OnError, ProviderError},
     },
 };
@@ -158,8 +158,15 @@ impl Broker {
                     first: None,
                     told: Some(&mut answers),
                 };
+                let started = Instant::now();
                 let resolved = chain::resolve(name, &steps, asker, &self.pool, walk).await;
-                resolved.err().map(|error| error.operator())
+                let question = Question {
+                    name,
+                    consumer: &Consumer::Operator,
+                    asker,
+                };
+                let told = self.told(question, resolved, started).await;
+                told.err().map(|error| error.operator())
             }
         };
         Explanation {
@@ -222,7 +229,26 @@ impl Broker {
             told: None,
         };
         let steps = steps.unwrap_or_default();
+        let started = Instant::now();
         let resolved = chain::resolve(name, &steps, question.asker, &self.pool, walk).await;
-        resolved.map(|resolved| Arc::new(Secret::new(name.clone(), resolved, &self.marker)))
+        self.told(question, resolved, started).await
+    }
+
+    /// Records what an operator's question came to, as for a call.
+    async fn told(
+        &self,
+        question: Question<'_>,
+        resolved: Result<Resolved, SecretError>,
+        started: Instant,
+    ) -> Outcome {
+        let name = question.name;
+        let outcome =
+            resolved.map(|resolved| Arc::new(Secret::new(name.clone(), resolved, &self.marker)));
+        let how = match &outcome {
+            Ok(_) => SecretOutcome::Fetched,
+            Err(error) => failure(error),
+        };
+        self.recorded(question, outcome, how, started.elapsed())
+            .await
     }
 }

@@ -92,12 +92,14 @@ struct Notes {
 }
 
 impl SecretRecorder for Notes {
-    fn record(&self, event: &SecretEvent<'_>) -> Result<(), NotRecorded> {
-        if *self.is_full.lock().unwrap() {
-            return Err(NotRecorded);
-        }
-        self.outcomes.lock().unwrap().push(event.outcome);
-        Ok(())
+    fn record<'a>(&'a self, event: &'a SecretEvent<'a>) -> BoxFuture<'a, Result<(), NotRecorded>> {
+        let kept = if *self.is_full.lock().unwrap() {
+            Err(NotRecorded)
+        } else {
+            self.outcomes.lock().unwrap().push(event.outcome);
+            Ok(())
+        };
+        Box::pin(std::future::ready(kept))
     }
     fn breaker_changed(&self, _: &'static str, _: BreakerState) {}
     fn upkeep(&self, _: &'static str, _: Upkeep) {}

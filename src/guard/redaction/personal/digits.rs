@@ -85,6 +85,9 @@ mod tests {
             assert!(zones.iter().map(Range::len).sum::<usize>() < 240);
         }
         assert_eq!(Zones::of("words and 1234".repeat(50).as_bytes()).count(), 1);
-        assert_eq!(Zones::of("words and more words 12".repeat(50).as_bytes()).count(), 0);
+        assert_eq!(
+            Zones::of("words and more words 12".repeat(50).as_bytes()).count(),
+            0
+        );
     }
 }

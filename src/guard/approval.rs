@@ -1,0 +1,82 @@
+//! What an approval is good for: this call, of this principal, under these rules, and no other.
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// Names one call for its approval. Two calls have the same key only if they are the same in
+/// everything that a person was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApprovalKey([u8; 32]);
+
+impl ApprovalKey {
+    /// The key of a call. `asked` is what an approval stands on: principal, tool, arguments, model
+    /// and rules.
+    pub(super) fn of(asked: &Value) -> Option<Self> {
+        let canonical = serde_json_canonicalizer::to_vec(asked).ok()?;
+        Some(Self(Sha256::digest(&canonical).into()))
+    }
+
+    /// Its bytes, to be bound into what a client is given.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// What a person is asked before a call may run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalRequest {
+    /// What the answer is good for.
+    pub key: ApprovalKey,
+    /// The question, in words for a person.
+    pub question: String,
+}
+
+/// The question for a call of `tool`.
+pub(super) fn question(tool: &str, model: Option<&str>, reason: Option<&str>) -> String {
+    let model = model.map_or(String::new(), |model| format!(" with the model `{model}`"));
+    let reason = reason.map_or(String::new(), |reason| format!(" {reason}"));
+    format!("Keyward's policy wants your approval for this call of `{tool}`{model}.{reason}")
+}
+
+/// What an approval stands on.
+pub(super) fn asked(
+    principal: &str,
+    tool: &str,
+    arguments: &serde_json::Map<String, Value>,
+    model: [Option<&str>; 2],
+    rules: &[String],
+) -> Value {
+    json!({
+        "principal": principal, "tool": tool, "arguments": arguments,
+        "model": model, "rules": rules,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(principal: &str, tool: &str, prompt: &str, model: &str, rule: &str) -> ApprovalKey {
+        let arguments = json!({ "prompt": prompt });
+        let arguments = arguments.as_object().unwrap();
+        let rules = [rule.to_owned()];
+        let asked = asked(principal, tool, arguments, [Some(model), None], &rules);
+        ApprovalKey::of(&asked).unwrap()
+    }
+
+    #[test]
+    fn an_approval_is_good_for_the_same_call_alone() {
+        let one = key("alice", "chat", "hi", "m", "r");
+        assert_eq!(one, key("alice", "chat", "hi", "m", "r"));
+        for other in [
+            key("bob", "chat", "hi", "m", "r"),
+            key("alice", "chat2", "hi", "m", "r"),
+            key("alice", "chat", "ho", "m", "r"),
+            key("alice", "chat", "hi", "n", "r"),
+            key("alice", "chat", "hi", "m", "s"),
+        ] {
+            assert_ne!(one, other);
+        }
+    }
+}

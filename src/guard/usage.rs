@@ -1,0 +1,120 @@
+//! What each principal has used since the process began: calls and tokens, for rules that limit
+//! them.
+//!
+//! It counts and judges nothing. It is bounded: of more principals than it has room for, the one
+//! who called longest ago is forgotten.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::policy::Usage;
+use crate::models;
+
+/// The most principals that are counted.
+const MAX_PRINCIPALS: usize = 10_000;
+
+/// Counts per principal.
+#[derive(Default)]
+pub(super) struct Ledger(Mutex<Accounts>);
+
+#[derive(Default)]
+struct Accounts {
+    by_principal: HashMap<String, Account>,
+    clock: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Account {
+    used: Usage,
+    last_used: u64,
+}
+
+impl Ledger {
+    /// What `principal` has used so far.
+    pub(super) fn of(&self, principal: &str) -> Usage {
+        let accounts = self.accounts();
+        let account = accounts.by_principal.get(principal);
+        account.map(|account| account.used).unwrap_or_default()
+    }
+
+    /// Counts a call that runs.
+    pub(super) fn count_call(&self, principal: &str) {
+        self.accounts().change(principal, |used| used.calls += 1);
+    }
+
+    /// Counts what an answer cost.
+    pub(super) fn count_tokens(&self, principal: &str, tokens: models::Usage) {
+        self.accounts().change(principal, |used| {
+            used.input_tokens = used.input_tokens.saturating_add(tokens.input_tokens);
+            used.output_tokens = used.output_tokens.saturating_add(tokens.output_tokens);
+        });
+    }
+
+    /// Never held across an await.
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Accounts {
+    fn change(&mut self, principal: &str, change: impl FnOnce(&mut Usage)) {
+        self.clock += 1;
+        if !self.by_principal.contains_key(principal) && self.by_principal.len() >= MAX_PRINCIPALS {
+            let oldest = self
+                .by_principal
+                .iter()
+                .min_by_key(|(_, account)| account.last_used);
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                self.by_principal.remove(&oldest);
+            }
+        }
+        let account = self.by_principal.entry(principal.to_owned()).or_default();
+        account.last_used = self.clock;
+        change(&mut account.used);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_principal_has_an_account_of_its_own() {
+        let ledger = Ledger::default();
+        ledger.count_call("alice");
+        ledger.count_call("alice");
+        let tokens = |input_tokens, output_tokens| models::Usage {
+            input_tokens,
+            output_tokens,
+        };
+        ledger.count_tokens("alice", tokens(3, 4));
+        ledger.count_tokens("alice", tokens(u64::MAX, 1));
+        let used = ledger.of("alice");
+        assert_eq!(
+            (used.calls, used.input_tokens, used.output_tokens),
+            (2, u64::MAX, 5)
+        );
+        assert_eq!(ledger.of("bob").calls, 0);
+    }
+
+    #[test]
+    fn the_one_who_called_longest_ago_is_forgotten_first() {
+        let ledger = Ledger::default();
+        for number in 0..MAX_PRINCIPALS {
+            ledger.count_call(&number.to_string());
+        }
+        ledger.count_call("0");
+        ledger.count_call("new");
+        assert_eq!(
+            (
+                ledger.of("0").calls,
+                ledger.of("1").calls,
+                ledger.of("2").calls
+            ),
+            (2, 0, 1)
+        );
+        assert_eq!(ledger.accounts().by_principal.len(), MAX_PRINCIPALS);
+    }
+}
