@@ -39,15 +39,18 @@ fn tools() -> Vec<ToolShape> {
         name: "people".to_owned(),
         tags: Vec::new(),
         read_only: false,
-        input_schema: object(json!({ "type": "object", "required": ["id"], "properties": {
+        input_schema: object(
+            json!({ "type": "object", "required": ["id"], "properties": {
             "id": { "type": "integer" },
             "amount": { "type": "number" },
             "note": { "type": "string" },
             "names": { "type": "array", "items": { "type": "string" } },
             "filter": { "type": "object", "properties": { "city": { "type": "string" } } },
             "free": {},
-        } })),
-        output_schema: object(json!({ "type": "object", "required": ["people"], "properties": {
+        } }),
+        ),
+        output_schema: object(
+            json!({ "type": "object", "required": ["people"], "properties": {
             "people": { "type": "array", "minItems": 1, "items": {
                 "type": "object", "required": ["name", "ssn"], "properties": {
                     "name": { "type": "string" },
@@ -55,7 +58,8 @@ fn tools() -> Vec<ToolShape> {
                     "salary": { "type": "number", "minimum": 1 },
                 },
             } },
-        } })),
+        } }),
+        ),
     };
     vec![
         defined(include_str!("../../tools/definitions/chat.json")),

@@ -36,10 +36,9 @@ async fn fields_are_filtered_and_masked_at_any_depth() {
 /// PARITY B4: `filter_sensitive_fields` does nothing; an SSN leaks.
 #[tokio::test]
 async fn fields_that_the_schema_marks_as_sensitive_are_taken_out() {
-    let (decision, answer) = changed(
-        "rules: [{ id: r, when: { direction: output }, action: filter_sensitive_fields }]",
-    )
-    .await;
+    let (decision, answer) =
+        changed("rules: [{ id: r, when: { direction: output }, action: filter_sensitive_fields }]")
+            .await;
     assert_eq!(decision.verdict, Verdict::Transform);
     assert!(!answer.to_string().contains("111") && !answer.to_string().contains("ssn"));
     assert!(answer.to_string().contains("5000"));
@@ -68,7 +67,10 @@ async fn conditions_judge_the_answer_as_it_was() {
     reason: Too rich.",
     )
     .await;
-    assert_eq!((decision.verdict, decision.rules), (Verdict::Deny, vec!["deny".to_owned()]));
+    assert_eq!(
+        (decision.verdict, decision.rules),
+        (Verdict::Deny, vec!["deny".to_owned()])
+    );
     assert_eq!(decision.reason.as_deref(), Some("Too rich."));
     assert_eq!(after, Value::Null);
 }
@@ -89,7 +91,9 @@ rules:
 
 #[tokio::test]
 async fn an_answer_that_is_no_object_is_judged_all_the_same() {
-    let policy = policy("rules: [{ id: r, when: { direction: output }, action: { filter_fields: [/**/ssn] } }]");
+    let policy = policy(
+        "rules: [{ id: r, when: { direction: output }, action: { filter_fields: [/**/ssn] } }]",
+    );
     let call = call("people", json!({ "id": 1 }));
     for mut answer in [json!(null), json!("text"), json!([{ "ssn": 1 }])] {
         policy.output(&call.facts(), &mut answer).await;
@@ -119,10 +123,19 @@ async fn answers_that_rules_have_changed_fit_the_schema_that_is_promised() {
         );
         let (_, after) = changed(&yaml).await;
         let schema = promised(&yaml);
-        assert!(jsonschema::is_valid(&schema, &after), "{action}: {schema} {after}");
+        assert!(
+            jsonschema::is_valid(&schema, &after),
+            "{action}: {schema} {after}"
+        );
         let as_written = Value::Object(tools().pop().unwrap().output_schema);
-        assert!(!jsonschema::is_valid(&as_written, &after), "{action} changes nothing that matters");
+        assert!(
+            !jsonschema::is_valid(&as_written, &after),
+            "{action} changes nothing that matters"
+        );
     }
     let as_written = Value::Object(tools().pop().unwrap().output_schema);
-    assert_eq!(promised("rules: [{ id: r, when: { direction: output }, action: deny }]"), as_written);
+    assert_eq!(
+        promised("rules: [{ id: r, when: { direction: output }, action: deny }]"),
+        as_written
+    );
 }

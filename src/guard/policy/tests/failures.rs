@@ -10,8 +10,16 @@ const FAILING: [(&str, &str, Failure); 12] = [
     ("args.free + 1 == 2", "\"a\"", Failure::Type),
     ("args.free > 1", "\"2\"", Failure::Type),
     ("args.free.contains('x')", "null", Failure::Type),
-    ("args.free + 1 > 0", "9223372036854775807", Failure::Overflow),
-    ("args.free * 2 > 0", "9223372036854775807", Failure::Overflow),
+    (
+        "args.free + 1 > 0",
+        "9223372036854775807",
+        Failure::Overflow,
+    ),
+    (
+        "args.free * 2 > 0",
+        "9223372036854775807",
+        Failure::Overflow,
+    ),
     ("10 / args.free == 1", "0", Failure::DivisionByZero),
     ("10 % args.free == 1", "0", Failure::DivisionByZero),
     ("args.free[3] == 1", "[1]", Failure::Index),
@@ -27,7 +35,11 @@ async fn every_kind_of_failure_denies_and_tells_no_values() {
         assert_eq!(decision.verdict, Verdict::Deny, "{condition}");
         assert!(decision.is_error, "{condition}");
         assert_eq!(decision.rules, ["rule"]);
-        assert_eq!(decision.detail, Some(format!("rule `rule`: {failure}")), "{condition}");
+        assert_eq!(
+            decision.detail,
+            Some(format!("rule `rule`: {failure}")),
+            "{condition}"
+        );
         let reason = decision.reason.unwrap();
         assert!(reason.contains("could not be evaluated"), "{reason}");
     }
@@ -40,9 +52,17 @@ async fn a_failing_rule_denies_whatever_its_action_is() {
             "rules: [{{ id: r, action: {action}, condition: 'principal.claims.x == 1' }}]"
         ));
         let decision = judged(&policy, &call("people", json!({ "id": 1 }))).await;
-        assert!(decision.verdict == Verdict::Deny && decision.is_error, "{action}");
+        assert!(
+            decision.verdict == Verdict::Deny && decision.is_error,
+            "{action}"
+        );
     }
-    for action in ["filter_sensitive_fields", "{ mask_fields: [/x] }", "{ filter_fields: [/x] }", "deny"] {
+    for action in [
+        "filter_sensitive_fields",
+        "{ mask_fields: [/x] }",
+        "{ filter_fields: [/x] }",
+        "deny",
+    ] {
         let policy = policy(&format!(
             "rules: [{{ id: r, when: {{ direction: output }}, action: {action}, \
              condition: 'principal.claims.x == 1' }}]"
@@ -50,7 +70,10 @@ async fn a_failing_rule_denies_whatever_its_action_is() {
         let call = call("people", json!({ "id": 1 }));
         let mut answer = json!({ "people": [] });
         let decision = policy.output(&call.facts(), &mut answer).await;
-        assert!(decision.verdict == Verdict::Deny && decision.is_error, "{action}");
+        assert!(
+            decision.verdict == Verdict::Deny && decision.is_error,
+            "{action}"
+        );
         assert!(answer.is_null(), "{action}");
     }
 }
@@ -76,10 +99,17 @@ async fn a_failure_that_does_not_matter_is_none() {
         ("args.id == 1 || principal.claims.x == 1", Verdict::Deny),
         ("principal.claims.x == 1 || args.id == 1", Verdict::Deny),
         ("principal.claims.x == 1 && args.id == 2", Verdict::Allow),
-        ("has(principal.claims.x) && principal.claims.x == 1", Verdict::Allow),
+        (
+            "has(principal.claims.x) && principal.claims.x == 1",
+            Verdict::Allow,
+        ),
     ] {
         let decision = says(condition, absent.clone()).await;
-        assert_eq!((decision.verdict, decision.is_error), (verdict, false), "{condition}");
+        assert_eq!(
+            (decision.verdict, decision.is_error),
+            (verdict, false),
+            "{condition}"
+        );
     }
 }
 
@@ -88,7 +118,10 @@ async fn arguments_that_are_nested_too_deeply_are_denied_even_where_it_would_not
     let deep = (0..80).fold(json!(1), |inner, _| json!([inner]));
     let args = json!({ "id": 1, "free": deep });
     let decision = says("args.id == 2 && args.id == 3", args.clone()).await;
-    assert_eq!(decision.detail.as_deref(), Some("rule `rule`: what it reads is nested too deeply"));
+    assert_eq!(
+        decision.detail.as_deref(),
+        Some("rule `rule`: what it reads is nested too deeply")
+    );
     let decision = says("principal.id == 'alice' || args.id == 1", args).await;
     assert_eq!(decision.rules, ["rule"]);
 }
@@ -96,9 +129,15 @@ async fn arguments_that_are_nested_too_deeply_are_denied_even_where_it_would_not
 #[tokio::test]
 async fn the_operator_is_told_of_some_failures_and_how_many_more() {
     let rules: String = (0..8)
-        .map(|n| format!("  - {{ id: r{n}, action: deny, condition: 'principal.claims.x == 1' }}\n"))
+        .map(|n| {
+            format!("  - {{ id: r{n}, action: deny, condition: 'principal.claims.x == 1' }}\n")
+        })
         .collect();
-    let decision = judged(&policy(&format!("rules:\n{rules}")), &call("people", json!({ "id": 1 }))).await;
+    let decision = judged(
+        &policy(&format!("rules:\n{rules}")),
+        &call("people", json!({ "id": 1 })),
+    )
+    .await;
     assert_eq!(decision.rules.len(), 8);
     assert!(decision.detail.unwrap().ends_with("; and 3 more"));
 }

@@ -5,11 +5,17 @@ use super::*;
 #[tokio::test]
 async fn without_a_rule_the_default_decides() {
     let call = call("people", json!({ "id": 1 }));
-    assert_eq!(judged(&policy("{}"), &call).await, Decision::allow(Vec::new()));
+    assert_eq!(
+        judged(&policy("{}"), &call).await,
+        Decision::allow(Vec::new())
+    );
     let denied = judged(&policy("default: deny"), &call).await;
     assert_eq!(denied.verdict, Verdict::Deny);
     assert!(denied.rules.is_empty() && !denied.is_error);
-    assert_eq!(denied.reason.as_deref(), Some("No rule of the policy allows this call."));
+    assert_eq!(
+        denied.reason.as_deref(),
+        Some("No rule of the policy allows this call.")
+    );
 }
 
 #[tokio::test]
@@ -19,7 +25,10 @@ async fn a_rule_that_holds_denies_with_its_reason() {
     assert_eq!(decision.rules, ["rule"]);
     assert_eq!(decision.reason.as_deref(), Some("No."));
     assert!(!decision.is_error && decision.detail.is_none());
-    assert_eq!(says("args.id == 666", json!({ "id": 667 })).await.verdict, Verdict::Allow);
+    assert_eq!(
+        says("args.id == 666", json!({ "id": 667 })).await.verdict,
+        Verdict::Allow
+    );
 }
 
 /// PARITY B4: MXCP's policies see arguments before they are converted, so that `id == 666` is
@@ -37,17 +46,36 @@ async fn a_number_in_quotes_does_not_pass_a_rule_on_numbers() {
         let decision = says(condition, json!({ "id": "666" })).await;
         assert_eq!(decision.verdict, Verdict::Deny, "{condition}");
         assert!(decision.is_error, "{condition}");
-        assert_eq!(says(condition, json!({ "id": 666 })).await.verdict, Verdict::Deny);
-        assert_eq!(says(condition, json!({ "id": 666.0 })).await.verdict, Verdict::Deny);
-        assert_eq!(says(condition, json!({ "id": 1 })).await.verdict, Verdict::Allow);
+        assert_eq!(
+            says(condition, json!({ "id": 666 })).await.verdict,
+            Verdict::Deny
+        );
+        assert_eq!(
+            says(condition, json!({ "id": 666.0 })).await.verdict,
+            Verdict::Deny
+        );
+        assert_eq!(
+            says(condition, json!({ "id": 1 })).await.verdict,
+            Verdict::Allow
+        );
     }
 }
 
 #[tokio::test]
 async fn null_may_be_compared_with_everything() {
     let args = json!({ "id": 1, "note": null });
-    assert_eq!(says("has(args.note) && args.note == null", args.clone()).await.verdict, Verdict::Deny);
-    assert_eq!(says("has(args.note) && args.note == 'x'", args).await.verdict, Verdict::Allow);
+    assert_eq!(
+        says("has(args.note) && args.note == null", args.clone())
+            .await
+            .verdict,
+        Verdict::Deny
+    );
+    assert_eq!(
+        says("has(args.note) && args.note == 'x'", args)
+            .await
+            .verdict,
+        Verdict::Allow
+    );
 }
 
 #[tokio::test]
@@ -56,7 +84,10 @@ async fn numbers_are_of_the_type_that_the_schema_says() {
         ("args.amount * 2.0 == 2.0", json!({ "id": 1, "amount": 1 })),
         ("args.id + 1 == 3", json!({ "id": 2.0 })),
         ("args.id == 2.0", json!({ "id": 2 })),
-        ("args.id > 9007199254740992", json!({ "id": 9_007_199_254_740_993_u64 })),
+        (
+            "args.id > 9007199254740992",
+            json!({ "id": 9_007_199_254_740_993_u64 }),
+        ),
         ("args.id >= 0", json!({ "id": u64::MAX })),
     ] {
         let decision = says(condition, args).await;
@@ -81,7 +112,13 @@ rules:
         (true, true, true, Verdict::Deny, Some("deny")),
         (false, true, true, Verdict::RequireApproval, Some("approve")),
         (false, false, true, Verdict::Allow, Some("allow")),
-        (false, true, false, Verdict::RequireApproval, Some("approve")),
+        (
+            false,
+            true,
+            false,
+            Verdict::RequireApproval,
+            Some("approve"),
+        ),
         (false, false, false, Verdict::Deny, None),
     ] {
         let decision = judged(&rules(deny, approve, allow), &call).await;
@@ -159,7 +196,7 @@ async fn what_a_call_does_not_have_is_empty_not_absent() {
 /// What the check lets pass is what a call has, no more and no less.
 #[test]
 fn the_table_of_fields_is_that_of_the_values() {
-    use cel::{Context, Env, common::types::CelMap, common::types::CelList};
+    use cel::{Context, Env, common::types::CelList, common::types::CelMap};
 
     use super::super::{
         roots::{Known, Root},
@@ -185,8 +222,10 @@ fn the_table_of_fields_is_that_of_the_values() {
         let map = value.downcast_ref::<CelMap>().unwrap();
         let keys: std::collections::BTreeSet<_> =
             map.inner().keys().map(|key| format!("{key:?}")).collect();
-        let known: std::collections::BTreeSet<_> =
-            fields.iter().map(|(name, _)| format!("{:?}", values_key(name))).collect();
+        let known: std::collections::BTreeSet<_> = fields
+            .iter()
+            .map(|(name, _)| format!("{:?}", values_key(name)))
+            .collect();
         assert_eq!(keys, known, "{root:?}");
     }
 }

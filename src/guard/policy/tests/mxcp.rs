@@ -17,15 +17,43 @@ fn with_claims(claims: Value) -> HeldFacts {
 async fn conditions_speak_of_the_user_and_of_parameters_by_their_bare_names() {
     for (condition, claims, is_denied) in [
         ("user.role != 'admin'", json!({}), true),
-        ("user.role == 'anonymous' && user.permissions == []", json!({}), true),
+        (
+            "user.role == 'anonymous' && user.permissions == []",
+            json!({}),
+            true,
+        ),
         ("user.role == 'admin'", json!({ "role": "admin" }), true),
-        ("!('read' in user.permissions)", json!({ "permissions": ["read"] }), false),
-        ("user.id == 'alice' && user.user_id == 'alice' && user.username == 'alice'", json!({}), true),
-        ("user.username == 'Alice A.'", json!({ "username": "Alice A." }), true),
+        (
+            "!('read' in user.permissions)",
+            json!({ "permissions": ["read"] }),
+            false,
+        ),
+        (
+            "user.id == 'alice' && user.user_id == 'alice' && user.username == 'alice'",
+            json!({}),
+            true,
+        ),
+        (
+            "user.username == 'Alice A.'",
+            json!({ "username": "Alice A." }),
+            true,
+        ),
         ("user.email == null", json!({}), true),
-        ("user.email.endsWith('@example.com')", json!({ "email": "a@example.com" }), true),
-        ("user.provider == 'token' && 'staff' in user.groups", json!({}), true),
-        ("user.department == 'hr'", json!({ "department": "hr" }), true),
+        (
+            "user.email.endsWith('@example.com')",
+            json!({ "email": "a@example.com" }),
+            true,
+        ),
+        (
+            "user.provider == 'token' && 'staff' in user.groups",
+            json!({}),
+            true,
+        ),
+        (
+            "user.department == 'hr'",
+            json!({ "department": "hr" }),
+            true,
+        ),
         ("id == 666", json!({}), true),
         ("id == 667", json!({}), false),
         ("note == null", json!({}), true),
@@ -48,12 +76,16 @@ async fn a_claim_does_not_change_who_a_user_is() {
          user.groups != ['staff']\", action: deny }] }",
     );
     let forged = with_claims(json!({ "id": "root", "user_id": "root", "groups": ["admins"] }));
-    assert_eq!(judged(&policy.ok().unwrap(), &forged).await.verdict, Verdict::Allow);
+    assert_eq!(
+        judged(&policy.ok().unwrap(), &forged).await.verdict,
+        Verdict::Allow
+    );
 }
 
 #[tokio::test]
 async fn a_claim_that_a_user_does_not_have_denies() {
-    let policy = compiled_mxcp("policies: { input: [{ condition: \"user.team == 'x'\", action: deny }] }");
+    let policy =
+        compiled_mxcp("policies: { input: [{ condition: \"user.team == 'x'\", action: deny }] }");
     let decision = judged(&policy.ok().unwrap(), &with_claims(json!({}))).await;
     assert!(decision.verdict == Verdict::Deny && decision.is_error);
     assert_eq!(decision.rules, ["mxcp-1-input-1"]);
@@ -77,7 +109,10 @@ policies:
         "people": [{ "name": "Ann", "ssn": "1", "salary": 1 }], "more": { "people": { "name": "B" } },
     });
     let decision = policy.output(&call.facts(), &mut answer).await;
-    assert_eq!(decision.rules, ["mxcp-1-output-1", "mxcp-1-output-2", "mxcp-1-output-3"]);
+    assert_eq!(
+        decision.rules,
+        ["mxcp-1-output-1", "mxcp-1-output-2", "mxcp-1-output-3"]
+    );
     assert_eq!(
         answer,
         json!({ "people": [{ "name": "Ann" }], "more": { "people": { "name": "***" } } })
@@ -95,8 +130,7 @@ policies:
     - { condition: \"args.id == 1\", action: deny }
     - { condition: 'true', action: mask_fields, fields: [a] }
   output:
-    - { condition: 'true', action: filter_fields }
-    - { condition: 'true', action: filter_fields, fields: [''] }",
+    - { condition: 'true', action: filter_fields }",
     )
     .err()
     .unwrap();

@@ -30,17 +30,27 @@ fn a_slip_in_a_name_is_told_with_its_place_and_the_name_that_was_meant() {
         ("true &&\n  args.nte == 'x'", (2, 7), "note"),
         ("files.exist(f, f.size > 1)", (1, 12), "exists"),
         ("sise(args.note) > 1", (1, 5), "size"),
-        ("files.filter(f, f.size > 1).exists(f, f.pat == '')", (1, 40), "path"),
+        (
+            "files.filter(f, f.size > 1).exists(f, f.pat == '')",
+            (1, 40),
+            "path",
+        ),
     ] {
         let Err(problems) = denying(condition) else {
             panic!("{condition} is not refused");
         };
         let (line, column) = place;
         let at = format!("line {line}, column {column}: ");
-        let found = problems.iter().find(|problem| problem.message.starts_with(&at));
+        let found = problems
+            .iter()
+            .find(|problem| problem.message.starts_with(&at));
         let found = found.unwrap_or_else(|| panic!("{condition}: {problems:#?}"));
         assert_eq!(found.path, ["rules", "0", "condition"]);
-        assert_eq!(found.help, format!("did you mean `{meant}`?"), "{condition}");
+        assert_eq!(
+            found.help,
+            format!("did you mean `{meant}`?"),
+            "{condition}"
+        );
     }
 }
 
@@ -57,7 +67,12 @@ fn what_is_like_nothing_known_is_told_what_there_is() {
 #[test]
 fn the_cost_is_said_to_be_for_later() {
     let problem = problem("usage.cost > 1.0");
-    assert!(problem.message.ends_with("`usage.cost` is not in this version"), "{problem:?}");
+    assert!(
+        problem
+            .message
+            .ends_with("`usage.cost` is not in this version"),
+        "{problem:?}"
+    );
 }
 
 #[test]
@@ -80,17 +95,24 @@ fn types_that_do_not_go_together_are_found_on_a_sample() {
         "1 / 0 == 1",
     ] {
         let problem = problem(condition);
-        assert!(problem.message.starts_with("tried on a call of `people`: "), "{problem:?}");
+        assert!(
+            problem.message.starts_with("tried on a call of `people`: "),
+            "{problem:?}"
+        );
         assert!(!problem.help.is_empty());
     }
 }
 
 #[test]
 fn a_field_that_only_some_of_the_tools_have_is_found_on_the_others() {
-    let refused = compiled("rules: [{ id: r, condition: 'args.id == 1', action: deny }]").err().unwrap();
+    let refused = compiled("rules: [{ id: r, condition: 'args.id == 1', action: deny }]")
+        .err()
+        .unwrap();
     assert!(refused[0].message.contains("`chat`"), "{refused:?}");
     assert!(refused[0].help.contains("when.tools"));
-    compiled("rules: [{ id: r, condition: 'has(args.id) && args.id == 1', action: deny }]").ok().unwrap();
+    compiled("rules: [{ id: r, condition: 'has(args.id) && args.id == 1', action: deny }]")
+        .ok()
+        .unwrap();
 }
 
 #[test]
@@ -99,7 +121,11 @@ fn calls_that_leave_out_what_a_rule_reads_are_warned_of() {
     assert_eq!(warned.warnings().len(), 1);
     assert!(warned.warnings()[0].message.contains("`people`"));
     assert!(denying("files[0].size > 1").ok().unwrap().warnings().len() == 1);
-    for fine in ["has(args.note) && args.note == 'x'", "args.id == 1", "size(files) > 0 && files[0].size > 1"] {
+    for fine in [
+        "has(args.note) && args.note == 'x'",
+        "args.id == 1",
+        "size(files) > 0 && files[0].size > 1",
+    ] {
         assert_eq!(denying(fine).ok().unwrap().warnings(), [], "{fine}");
     }
 }
@@ -131,7 +157,10 @@ fn hostile_conditions_are_refused_without_overflow() {
 
 #[test]
 fn a_long_row_of_alternatives_is_fine() {
-    let row = (0..300).map(|n| format!("args.id == {n}")).collect::<Vec<_>>().join(" || ");
+    let row = (0..300)
+        .map(|n| format!("args.id == {n}"))
+        .collect::<Vec<_>>()
+        .join(" || ");
     denying(&row).ok().unwrap();
 }
 
@@ -140,14 +169,29 @@ fn what_would_cost_too_much_or_means_nothing_is_refused() {
     for (condition, part) in [
         ("args.note.matches(args.note)", "not written out"),
         ("args.note.matches('(')", "no regular expression"),
-        (r"args.note.matches('(\\w{1,1000}){1,1000}')", "no regular expression"),
-        ("(args.names + args.names).exists(n, n == 'x')", "is computed"),
-        ("args.names.map(n, [n, n]).exists(n, n == [])", "something computed"),
+        (
+            r"args.note.matches('(\\w{1,1000}){1,1000}')",
+            "no regular expression",
+        ),
+        (
+            "(args.names + args.names).exists(n, n == 'x')",
+            "is computed",
+        ),
+        (
+            "args.names.map(n, [n, n]).exists(n, n == [])",
+            "something computed",
+        ),
         ("args.names.exists(n, {'a': n} == {})", "something computed"),
-        ("args.names.exists(args, args == 'x')", "a name that is taken"),
+        (
+            "args.names.exists(args, args == 'x')",
+            "a name that is taken",
+        ),
         ("args.names.exists(int, int == 'x')", "a name that is taken"),
         ("args.names.exists(.n, true)", "a name that is taken"),
-        ("args.names.exists(n, n.all(n, true))", "a name that is taken"),
+        (
+            "args.names.exists(n, n.all(n, true))",
+            "a name that is taken",
+        ),
         ("matches(args.note, 'x')", "not how the function is called"),
         ("args.names.all()", "not how a macro is written"),
         ("bytes(args.note) == b''", "no function of this name"),
@@ -164,14 +208,22 @@ fn what_would_cost_too_much_or_means_nothing_is_refused() {
         let Err(problems) = denying(condition) else {
             panic!("{condition} is not refused");
         };
-        let is_told = problems.iter().any(|problem| problem.message.contains(part));
+        let is_told = problems
+            .iter()
+            .any(|problem| problem.message.contains(part));
         assert!(is_told, "{condition}: {problems:#?}");
     }
 }
 
 #[test]
 fn no_message_repeats_what_was_written() {
-    for condition in ["sk_live_secret == 1", "args.sk_live_secret", "sk_live_secret(1)", "'sk_live_secret", "args.note.matches('sk_live_secret(')"] {
+    for condition in [
+        "sk_live_secret == 1",
+        "args.sk_live_secret",
+        "sk_live_secret(1)",
+        "'sk_live_secret",
+        "args.note.matches('sk_live_secret(')",
+    ] {
         let Err(problems) = denying(condition) else {
             panic!("{condition} is not refused");
         };
@@ -198,7 +250,10 @@ fn rules_that_cannot_be_applied_are_all_told_at_once() {
     )
     .err()
     .unwrap();
-    let told: Vec<String> = problems.iter().map(|problem| problem.path.join(".")).collect();
+    let told: Vec<String> = problems
+        .iter()
+        .map(|problem| problem.path.join("."))
+        .collect();
     for path in [
         "rules.0.id",
         "rules.2.id",
@@ -216,7 +271,11 @@ fn rules_that_cannot_be_applied_are_all_told_at_once() {
         assert!(told.contains(&path.to_owned()), "{path}: {told:?}");
     }
     assert_eq!(told.len(), 12, "{told:?}");
-    assert!(problems.iter().any(|problem| problem.help == "did you mean `chat`?"));
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.help == "did you mean `chat`?")
+    );
     let long = format!("rules: [{{ id: {}, action: deny }}]", "a".repeat(65));
     assert!(compiled(&long).is_err());
 }
@@ -224,7 +283,10 @@ fn rules_that_cannot_be_applied_are_all_told_at_once() {
 #[test]
 fn a_pattern_that_no_tool_is_like_is_warned_of() {
     let policy = policy("rules: [{ id: r, when: { tools: ['db_*', chat] }, action: deny }]");
-    assert_eq!(policy.warnings()[0].path, ["rules", "0", "when", "tools", "0"]);
+    assert_eq!(
+        policy.warnings()[0].path,
+        ["rules", "0", "when", "tools", "0"]
+    );
 }
 
 #[test]
@@ -235,8 +297,16 @@ fn problems_name_the_file_they_are_in() {
         file("rules: [{ id: a, action: deny }]"),
         file("tool: chat"),
     ];
-    let problems = Policy::compile(&PolicySettings::default(), &files, &tools()).err().unwrap();
-    let places: Vec<_> = problems.iter().map(|p| (p.file, p.path.join("."))).collect();
-    assert!(places.contains(&(Some(1), "rules.0.id".to_owned())), "{places:?}");
+    let problems = Policy::compile(&PolicySettings::default(), &files, &tools())
+        .err()
+        .unwrap();
+    let places: Vec<_> = problems
+        .iter()
+        .map(|p| (p.file, p.path.join(".")))
+        .collect();
+    assert!(
+        places.contains(&(Some(1), "rules.0.id".to_owned())),
+        "{places:?}"
+    );
     assert!(places.contains(&(Some(2), "tool".to_owned())), "{places:?}");
 }
