@@ -160,6 +160,16 @@ impl Policy {
         loosen(output_schema, &all(removed), &all(emptied));
     }
 
+    /// Holds all turns, as rules that take long do.
+    #[cfg(test)]
+    pub(super) async fn all_turns(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let turns = u32::try_from(TURNS).unwrap();
+        Arc::clone(&self.turns)
+            .acquire_many_owned(turns)
+            .await
+            .unwrap()
+    }
+
     async fn judge(
         &self,
         tool: &ToolRules,

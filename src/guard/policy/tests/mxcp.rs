@@ -130,8 +130,7 @@ policies:
     - { condition: \"args.id == 1\", action: deny }
     - { condition: 'true', action: mask_fields, fields: [a] }
   output:
-    - { condition: 'true', action: filter_fields }
-    - { condition: 'true', action: filter_fields, fields: [''] }",
+    - { condition: 'true', action: filter_fields }",
     )
     .err()
     .unwrap();
