@@ -47,20 +47,23 @@ impl Iterator for Zones<'_> {
     }
 }
 
-/// How many digits there are.
-fn count(bytes: &[u8]) -> u32 {
-    let (eights, rest) = bytes.as_chunks::<8>();
-    let rest = rest.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let digits = eights.iter().map(|eight| {
-        const HIGH: u64 = 0x8080_8080_8080_8080;
+/// How many digits there are in a block.
+fn count(block: &[u8]) -> u32 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * ONES;
+    let (eights, rest) = block.as_chunks::<8>();
+    // A count for each of eight places, none above four.
+    let counts = eights.iter().fold(0, |counts, eight| {
         let word = u64::from_ne_bytes(*eight);
         let low = word & !HIGH;
         // Without carries between bytes: the high bit is set from `0` on, and from `:` on.
-        let from_zero = low + 0x5050_5050_5050_5050;
-        let from_colon = low + 0x4646_4646_4646_4646;
-        (from_zero & !from_colon & !word & HIGH).count_ones()
+        let from_zero = low + (0x80 - u64::from(b'0')) * ONES;
+        let from_colon = low + (0x80 - u64::from(b':')) * ONES;
+        counts + ((from_zero & !from_colon & !word & HIGH) >> 7)
     });
-    digits.sum::<u32>() + u32::try_from(rest).unwrap_or(u32::MAX)
+    let digits = u64::wrapping_mul(counts, ONES) >> 56;
+    let rest = rest.iter().filter(|byte| byte.is_ascii_digit()).count();
+    u32::try_from(digits).unwrap_or(u32::MAX) + u32::try_from(rest).unwrap_or_default()
 }
 
 #[cfg(test)]

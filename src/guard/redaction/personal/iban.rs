@@ -23,13 +23,15 @@ const LENGTHS: [(&[u8; 2], usize); 84] = [
 
 /// Where the account number ends that begins at `at`, written in one run or in groups of four.
 pub(super) fn end(text: &[u8], at: usize) -> Option<usize> {
-    let country = text.get(at..at + 2)?;
-    let (_, length) = LENGTHS
-        .iter()
-        .find(|(code, _)| country.eq_ignore_ascii_case(*code))?;
-    if !text.get(at + 2..at + 4)?.iter().all(u8::is_ascii_digit) {
+    let &[first, second, tens, ones] = text.get(at..at + 4)?.first_chunk::<4>()?;
+    if !tens.is_ascii_digit() || !ones.is_ascii_digit() {
         return None;
     }
+    let country = [first.to_ascii_uppercase(), second.to_ascii_uppercase()];
+    let known = LENGTHS
+        .binary_search_by_key(&&country, |(code, _)| code)
+        .ok()?;
+    let (_, length) = LENGTHS.get(known)?;
     let is_grouped = text.get(at + 4) == Some(&b' ');
     let mut signs = Vec::with_capacity(*length);
     let mut end = at;

@@ -20,84 +20,85 @@ pub(super) fn end(text: &[u8], at: usize) -> Option<usize> {
     (is_number && ends_number(text, number.end)).then_some(number.end)
 }
 
-struct Number {
-    /// Each group's digits.
-    groups: Vec<Vec<u8>>,
+struct Number<'t> {
+    /// Digits, as they stand.
+    groups: Vec<&'t [u8]>,
     end: usize,
 }
 
-impl Number {
-    /// Groups of digits, with at most two signs between them: `) `, ` / `.
-    fn read(text: &[u8], at: usize) -> Option<Self> {
-        let mut groups: Vec<Vec<u8>> = Vec::new();
+impl<'t> Number<'t> {
+    /// Groups of digits, with at most three signs between them: `) / `.
+    fn read(text: &'t [u8], at: usize) -> Option<Self> {
+        let signs = |byte: u8, signs: &[u8]| signs.contains(&byte);
+        let mut groups = Vec::new();
         let mut end = at;
-        let mut gap = 0;
-        let mut starts = true;
-        for (index, &byte) in text.get(at..)?.iter().enumerate().take(MAX_BYTES) {
-            match byte {
-                b'0'..=b'9' => {
-                    if gap > 0 || groups.is_empty() {
-                        groups.push(Vec::new());
-                    }
-                    groups.last_mut()?.push(byte - b'0');
-                    (gap, starts) = (0, false);
-                    end = at + index + 1;
-                }
-                b'+' | b'(' if starts => {}
-                b' ' | b'-' | b'.' | b'(' | b')' | b'/' if gap < 3 && !starts => gap += 1,
-                _ => break,
+        let limit = text.len().min(at + MAX_BYTES);
+        let mut rest = text.get(at..limit)?;
+        loop {
+            let between: &[u8] = if groups.is_empty() { b"+(" } else { b" -.()/" };
+            let gap = rest.iter().take_while(|&&byte| signs(byte, between));
+            let gap = gap.count();
+            let behind = rest.get(gap..)?;
+            let length = behind
+                .iter()
+                .take_while(|byte| byte.is_ascii_digit())
+                .count();
+            if length == 0 || gap > 3 {
+                break;
             }
+            let (group, next) = behind.split_at(length);
+            groups.push(group);
+            end += gap + length;
+            rest = next;
         }
         (!groups.is_empty()).then_some(Self { groups, end })
     }
 
     fn digits(&self) -> usize {
-        self.groups.iter().map(Vec::len).sum()
+        self.groups.iter().map(|group| group.len()).sum()
     }
 
-    fn first(&self) -> Option<&[u8]> {
-        self.groups.first().map(Vec::as_slice)
+    fn first(&self) -> &'t [u8] {
+        self.groups.first().copied().unwrap_or_default()
     }
 
     /// E.164: no country's code begins with 0.
     fn is_international(&self) -> bool {
-        let first = self.first().and_then(<[u8]>::first);
-        (8..=15).contains(&self.digits()) && first.is_some_and(|digit| *digit != 0)
+        (8..=15).contains(&self.digits()) && self.first().first() != Some(&b'0')
     }
 
-    /// `00 49 30 1234567`
+    /// `0049 30 1234567`, `00 49 30 1234567`
     fn is_dialled_out(&self) -> bool {
-        let starts = self.first().unwrap_or_default();
+        let code = self.groups.iter().flat_map(|group| group.iter()).nth(2);
         self.groups.len() > 2
             && (10..=17).contains(&self.digits())
-            && starts.starts_with(&[0, 0])
-            && !matches!(starts.get(2), Some(0))
-            && starts.len() <= 5
+            && self.first().starts_with(b"00")
+            && self.first().len() <= 5
+            && code != Some(&b'0')
     }
 
     /// `(212) 555-0100`, with or without `1`: area and exchange begin with 2 to 9
     /// (North American Numbering Plan, nationalnanpa.com).
     fn is_north_american(&self) -> bool {
-        let groups: Vec<&[u8]> = self.groups.iter().map(Vec::as_slice).collect();
-        let (area, exchange, line) = match groups.as_slice() {
-            [area, exchange, line] | [[1], area, exchange, line] => (area, exchange, line),
+        let (area, exchange, line) = match self.groups.as_slice() {
+            [area, exchange, line] | [b"1", area, exchange, line] => (area, exchange, line),
             _ => return false,
         };
-        let begins = |group: &[u8]| group.len() == 3 && group.first() >= Some(&2);
+        let begins = |group: &[u8]| group.len() == 3 && group.first() >= Some(&b'2');
         begins(area) && begins(exchange) && line.len() == 4
     }
 
     /// `030 1234567`, `020 7946 0958`; with a first group of two digits only five pairs, as in
     /// France, since dates have pairs too.
     fn is_national(&self) -> bool {
-        let Some([0, second, rest @ ..]) = self.first() else {
+        let [b'0', second, rest @ ..] = self.first() else {
             return false;
         };
         if rest.is_empty() {
             let are_pairs = self.groups.iter().all(|group| group.len() == 2);
-            return *second != 0 && self.groups.len() == 5 && are_pairs;
+            return *second != b'0' && self.groups.len() == 5 && are_pairs;
         }
-        *second != 0
+        *second != b'0'
             && (1..=3).contains(&rest.len())
             && (2..=5).contains(&self.groups.len())
             && (9..=12).contains(&self.digits())
@@ -145,6 +146,7 @@ mod tests {
             "112-555-0100",
             "212-155-0100",
             "0000 0000 0000",
+            "00 00 00 00 00 00 00",
             "01-02-2024 10",
             "978-3-16-148410-0",
             "3.14159265358979",

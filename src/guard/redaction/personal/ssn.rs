@@ -14,19 +14,18 @@ const NAMES: [&[u8]; 3] = [b"ssn", b"social security", b"social_security"];
 pub(super) fn end(text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at..)?;
     let (groups, end) = match *rest {
-        [_, _, _, b'-', _, _, b'-', _, _, _, _, ..] => ([0..3, 4..6, 7..11], at + 11),
-        [_, _, _, b' ', _, _, b' ', _, _, _, _, ..] if is_named(text, at) => {
-            ([0..3, 4..6, 7..11], at + 11)
-        }
-        _ if is_named(text, at) => ([0..3, 3..5, 5..9], at + 9),
-        _ => return None,
+        [_, _, _, b'-', _, _, b'-', _, _, _, _, ..]
+        | [_, _, _, b' ', _, _, b' ', _, _, _, _, ..] => ([0..3, 4..6, 7..11], at + 11),
+        _ => ([0..3, 3..5, 5..9], at + 9),
     };
     let [area, group, serial] = groups.map(|range| number(rest.get(range)?));
     let is_given_out =
         !matches!(area?, 0 | 666 | 900..) && group? != 0 && serial? != 0 && ends_number(text, end);
     // A longer number with dashes.
     let goes_on = text.get(end) == Some(&b'-') && text.get(end + 1).is_some_and(u8::is_ascii_digit);
-    (is_given_out && !goes_on).then_some(end)
+    // Cheap before dear: most words are no number.
+    let is_told = || rest.get(3) == Some(&b'-') || is_named(text, at);
+    (is_given_out && !goes_on && is_told()).then_some(end)
 }
 
 fn number(digits: &[u8]) -> Option<u32> {

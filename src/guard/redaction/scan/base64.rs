@@ -19,8 +19,9 @@ use super::{
 
 /// The shortest run that is decoded: it carries 30 bytes.
 const LEAST: usize = 40;
-/// A run of [`LEAST`] letters covers eight bytes from some multiple of this.
-const STRIDE: usize = 32;
+/// A run of [`LEAST`] letters covers [`PROBE`] bytes from some multiple of [`STRIDE`].
+const STRIDE: usize = LEAST - PROBE;
+const PROBE: usize = 16;
 
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -41,8 +42,8 @@ pub(super) fn decode(
     ) -> Result<(), Exhausted>,
 ) -> Result<(), Exhausted> {
     let mut probe = 0;
-    while let Some(eight) = text.get(probe..probe + 8) {
-        if !eight.iter().all(|&byte| is_letter(byte)) {
+    while let Some(probed) = text.get(probe..probe + PROBE) {
+        if has_space(probed) || !probed.iter().all(|&byte| is_letter(byte)) {
             probe += STRIDE;
             continue;
         }
@@ -70,6 +71,16 @@ pub(super) fn decode(
         }
     }
     Ok(())
+}
+
+/// Whether there is a byte below the first letter, `+`: hardly ever not, in ordinary text.
+fn has_space(bytes: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    bytes.as_chunks::<8>().0.iter().any(|eight| {
+        let word = u64::from_ne_bytes(*eight);
+        let below = word.wrapping_sub(u64::from(b'+') * ONES);
+        below & !word & (0x80 * ONES) != 0
+    })
 }
 
 /// The run around `at`: letters, and line breaks between them.
@@ -125,8 +136,19 @@ fn letters(text: &[u8], run: &Range<usize>) -> Decoded {
 }
 
 fn is_letter(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+    LETTERS[usize::from(byte)]
 }
+
+const LETTERS: [bool; 256] = {
+    let mut letters = [false; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        letters[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+        byte += 1;
+    }
+    letters
+};
 
 #[cfg(test)]
 mod tests {

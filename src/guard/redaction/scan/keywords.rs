@@ -1,27 +1,27 @@
 //! The search for the keywords of all rules at once, in any case.
 //!
-//! Three bytes at a time, five bits of each, are looked up in a table of one bit for each such
-//! gram: this costs the same for any number of keywords and about half of what an automaton over
-//! all of them does (measured: 1.35 GB/s against 0.7). Only where a keyword may begin are keywords
-//! compared.
+//! Three bytes at a time, five bits of each, are looked up in a table of the grams with which a
+//! keyword begins, eight places at once. This costs the same for any number of keywords, and less
+//! than half of what an automaton over all of them does. Only where a keyword may begin are
+//! keywords compared.
 
 use std::ops::Range;
 
 /// Of a gram: five bits for each of three bytes, which fold the case of letters.
 const GRAM_BITS: usize = 15;
+const GRAMS: usize = 1 << GRAM_BITS;
 
 /// All keywords.
 #[derive(Debug)]
 pub(super) struct Keywords {
-    /// One bit for each gram with which a keyword begins.
-    begins: Box<[u64; 1 << (GRAM_BITS - 6)]>,
-    /// By their grams.
-    words: Vec<Word>,
+    /// For each gram with which a keyword begins the number of its group; 0 for others.
+    begins: Box<[u16; GRAMS]>,
+    /// Keywords that begin with the same gram; the first group is empty.
+    groups: Vec<Vec<Word>>,
 }
 
 #[derive(Debug)]
 struct Word {
-    gram: usize,
     text: Box<[u8]>,
     rules: Vec<usize>,
 }
@@ -29,61 +29,85 @@ struct Word {
 impl Keywords {
     /// For `rules`: each one's number and its keywords, in small letters, of three bytes or more.
     pub(super) fn new<'k>(rules: impl Iterator<Item = (usize, &'k [String])>) -> Self {
-        let mut words: Vec<Word> = Vec::new();
+        let mut begins = Box::new([0; GRAMS]);
+        let mut groups: Vec<Vec<Word>> = vec![Vec::new()];
         for (rule, keywords) in rules {
             for keyword in keywords {
                 let text = keyword.as_bytes();
+                let group = &mut begins[gram(text)];
+                // There are half as many grams as numbers.
+                if *group == 0 {
+                    *group = u16::try_from(groups.len()).unwrap_or(u16::MAX);
+                    groups.push(Vec::new());
+                }
+                let Some(words) = groups.get_mut(usize::from(*group)) else {
+                    continue;
+                };
                 match words.iter_mut().find(|word| *word.text == *text) {
                     Some(word) => word.rules.push(rule),
                     None => words.push(Word {
-                        gram: text.iter().take(3).fold(0, |gram, &byte| roll(gram, byte)),
                         text: text.into(),
                         rules: vec![rule],
                     }),
                 }
             }
         }
-        words.sort_by_key(|word| word.gram);
-        let mut begins = Box::new([0; 1 << (GRAM_BITS - 6)]);
-        for word in &words {
-            begins[word.gram >> 6] |= 1 << (word.gram & 63);
-        }
-        Self { begins, words }
+        Self { begins, groups }
     }
 
     /// Calls `at` with each place in `text` where a keyword is, and the rules that it is of.
     pub(super) fn find(&self, text: &[u8], mut at: impl FnMut(Range<usize>, &[usize])) {
-        let mut gram = 0;
-        for (last, &byte) in text.iter().enumerate() {
-            gram = roll(gram, byte);
-            if self.begins[gram >> 6] >> (gram & 63) & 1 == 1 && last >= 2 {
-                self.compare(text, last - 2, gram, &mut at);
+        let (eights, rest) = text.as_chunks::<8>();
+        // Five bits of each byte so far, the last ones lowest.
+        let mut bits = 0;
+        for (index, eight) in eights.iter().enumerate() {
+            bits = bits << 40 | fold(*eight);
+            let begins = |place: usize| self.begins[(bits >> (35 - 5 * place)) as usize % GRAMS];
+            if (0..8).fold(0, |any, place| any | begins(place)) != 0 {
+                for place in (0..8).filter(|&place| begins(place) != 0) {
+                    self.compare(text, index * 8 + place, &mut at);
+                }
             }
+        }
+        let behind = text.len() - rest.len();
+        for last in behind..text.len() {
+            self.compare(text, last, &mut at);
         }
     }
 
-    fn compare(
-        &self,
-        text: &[u8],
-        start: usize,
-        gram: usize,
-        at: &mut impl FnMut(Range<usize>, &[usize]),
-    ) {
-        let first = self.words.partition_point(|word| word.gram < gram);
-        let same = self.words.get(first..).unwrap_or_default();
-        for word in same.iter().take_while(|word| word.gram == gram) {
-            let end = start + word.text.len();
+    /// Calls `at` with the keywords whose third byte is at `third`.
+    fn compare(&self, text: &[u8], third: usize, at: &mut impl FnMut(Range<usize>, &[usize])) {
+        let Some(start) = third.checked_sub(2) else {
+            return;
+        };
+        let there = text.get(start..).unwrap_or_default();
+        let group = self.begins[gram(there)];
+        for word in self.groups.get(usize::from(group)).into_iter().flatten() {
+            // Most words of ordinary text differ in the fourth byte.
+            let may_be = match (there.get(3), word.text.get(3)) {
+                (Some(one), Some(other)) => (one ^ other) & 31 == 0,
+                _ => true,
+            };
             let is_word = |there: &[u8]| there.eq_ignore_ascii_case(&word.text);
-            if text.get(start..end).is_some_and(is_word) {
-                at(start..end, &word.rules);
+            if may_be && there.get(..word.text.len()).is_some_and(is_word) {
+                at(start..start + word.text.len(), &word.rules);
             }
         }
     }
 }
 
-/// The gram that ends with `byte`, after `gram`.
-fn roll(gram: usize, byte: u8) -> usize {
-    (gram << 5 | usize::from(byte & 31)) & ((1 << GRAM_BITS) - 1)
+/// The gram of a word's first three bytes.
+fn gram(word: &[u8]) -> usize {
+    let bits = |gram: usize, byte: &u8| gram << 5 | usize::from(byte & 31);
+    word.iter().take(3).fold(0, bits)
+}
+
+/// Five bits of each byte, side by side.
+fn fold(eight: [u8; 8]) -> u64 {
+    let bytes = u64::from_be_bytes(eight) & 0x1f1f_1f1f_1f1f_1f1f;
+    let pairs = (bytes & 0x001f_001f_001f_001f) | (bytes & 0x1f00_1f00_1f00_1f00) >> 3;
+    let fours = (pairs & 0x0000_03ff_0000_03ff) | (pairs & 0x03ff_0000_03ff_0000) >> 6;
+    (fours & 0x000f_ffff) | (fours & 0x000f_ffff_0000_0000) >> 12
 }
 
 #[cfg(test)]
@@ -111,6 +135,12 @@ mod tests {
         assert_eq!(found("xsk-tok"), [(1, vec![1]), (4, vec![0])]);
         assert_eq!(found("tok"), [(0, vec![0])]);
         assert_eq!(found("toke\u{141}to"), [(0, vec![0])]);
+        for before in 0..20 {
+            for behind in 0..20 {
+                let text = format!("{}sk-{}", " ".repeat(before), " ".repeat(behind));
+                assert_eq!(found(&text), [(before, vec![1])]);
+            }
+        }
     }
 
     #[test]
