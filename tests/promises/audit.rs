@@ -244,7 +244,7 @@ fn tampering_is_found_and_named_and_an_unfinished_line_is_healed() {
         std::fs::write(&file, text).unwrap();
         let ended = verify(&setup);
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");
-        let place = format!("audit.jsonl:{line}");
+        let place = format!("audit.jsonl, line {line}");
         assert!(
             format!("{}{}", ended.stdout, ended.stderr).contains(&place),
             "{place}: {ended:?}"

@@ -87,12 +87,12 @@ fn a_rule_that_errors_denies_the_call_and_tells_the_client_nothing_of_it() {
 #[test]
 fn a_rule_that_could_never_be_right_is_refused_at_load_with_its_place() {
     for (condition, words) in [
-        ("args.promt.contains('x')", &["promt", "prompt"][..]),
-        ("principle.id == 'x'", &["principle", "principal"]),
-        ("args.prompt.startwith('x')", &["startwith", "startsWith"]),
+        ("args.promt.contains('x')", &["column 5", "`prompt`"][..]),
+        ("principle.id == 'x'", &["`principal`"]),
+        ("args.prompt.startwith('x')", &["`startsWith`"]),
         ("args.prompt.contains('x'", &[]),
         ("args.prompt == 1 / 0", &[]),
-        ("result.answer == ''", &["result"]),
+        ("result.answer == ''", &["no answer yet"]),
         ("usage.cost > 1.0", &["usage.cost"]),
     ] {
         let rules = format!(
@@ -205,7 +205,8 @@ fn what_a_rule_masks_or_filters_is_nowhere_in_the_answer_and_the_schema_still_ho
 
 #[test]
 fn the_forerunners_words_mean_what_they_meant() {
-    let setup = guarded(&upstream(), "policy: { files: [policies/*.yaml] }\n");
+    let upstream = upstream();
+    let setup = guarded(&upstream, "policy: { files: [policies/*.yaml] }\n");
     let folder = setup.folder().join("policies");
     std::fs::create_dir(&folder).unwrap();
     let file = "policies:
