@@ -240,6 +240,27 @@ async fn a_sink_that_works_again_is_used_again_and_tells_what_it_lost() {
 }
 
 #[tokio::test]
+async fn every_record_of_a_batch_that_failed_is_told_of() {
+    let (sink, script) = scripted();
+    let audit = audit(vec![sink], OnFailure::Block);
+    let first = audit.enqueue(record("first"));
+    script.begun.recv().unwrap();
+    let second: Vec<_> = (0..10).map(|index| audit.enqueue(record(index))).collect();
+    script.verdicts.send(true).unwrap();
+    script.verdicts.send(false).unwrap();
+    first.kept().await.unwrap();
+    for pending in second {
+        assert_eq!(pending.kept().await, Err(NotRecorded::Failed));
+    }
+    script.verdicts.send(true).unwrap();
+    audit.record(record("last")).await.unwrap();
+    assert_eq!(
+        told(&script.batches),
+        [vec!["first"], vec!["lost 10", "last"]]
+    );
+}
+
+#[tokio::test]
 async fn a_full_queue_loses_records_at_once_and_tells_how_many() {
     let (sink, script) = scripted();
     let audit = audit(vec![sink], OnFailure::Block);

@@ -94,6 +94,18 @@ fn told(folder: &Path) -> Vec<String> {
     lines.lines().map(tell).collect()
 }
 
+/// Waits for what another thread or process does.
+fn wait_until(is_done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_done() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "it does not happen"
+        );
+        thread::yield_now();
+    }
+}
+
 fn tamper(folder: &TempDir, change: impl FnOnce(String) -> String) {
     let text = fs::read_to_string(path(folder)).unwrap();
     fs::write(path(folder), change(text)).unwrap();

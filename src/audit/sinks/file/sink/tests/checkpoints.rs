@@ -93,9 +93,9 @@ fn a_checkpoint_is_signed_after_so_many_records() {
     keep(&mut sink, &["c"]);
     sink.tend();
     // The signer works on a thread of its own.
-    while !fs::read_to_string(signing.checkpoints()).is_ok_and(|text| text.ends_with("=\n")) {
-        thread::yield_now();
-    }
+    wait_until(|| {
+        fs::read_to_string(signing.checkpoints()).is_ok_and(|text| text.ends_with("=\n"))
+    });
     keep(&mut sink, &["d"]);
     sink.close();
     let report = signing.report();

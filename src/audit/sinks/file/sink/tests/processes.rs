@@ -35,9 +35,7 @@ fn processes_that_share_a_file_and_are_killed_leave_one_chain() {
         .map(|_| child("child_that_writes_until_it_is_killed", folder.path()))
         .collect();
     for killed in 1..=6 {
-        while fs::metadata(path(&folder)).map_or(0, |found| found.len()) < killed * 50_000 {
-            thread::yield_now();
-        }
+        wait_until(|| fs::metadata(path(&folder)).is_ok_and(|found| found.len() > killed * 50_000));
         let mut victim = children.remove(0);
         victim.kill().unwrap();
         victim.wait().unwrap();
