@@ -423,6 +423,14 @@ impl Compiler<'_> {
             let number = number.to_string();
             let path = [draft.fields_key, &[number.as_str()]].concat();
             match FieldPattern::parse(text) {
+                Ok(_) if text.split('/').skip(1).any(str::is_empty) => {
+                    self.refuse(
+                        draft,
+                        &path,
+                        "a step has no name",
+                        "name each step of a field",
+                    );
+                }
                 Ok(_) if text.split('/').filter(|step| *step == "**").count() > MAX_DEEP_STEPS => {
                     self.refuse(
                         draft,

@@ -160,6 +160,11 @@ impl Policy {
         loosen(output_schema, &all(removed), &all(emptied));
     }
 
+    #[cfg(test)]
+    pub(super) fn free_turns(&self) -> usize {
+        self.turns.available_permits()
+    }
+
     /// Holds all turns, as rules that take long do.
     #[cfg(test)]
     pub(super) async fn all_turns(&self) -> tokio::sync::OwnedSemaphorePermit {

@@ -126,3 +126,43 @@ impl Val for Meter {
 }
 
 impl StaticVal for Meter {}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn meter() -> Meter {
+        Meter::new(Instant::now() + Duration::from_secs(3600))
+    }
+
+    #[test]
+    fn an_evaluation_ends_at_its_deadline_and_says_so() {
+        let late = Meter::new(Instant::now());
+        assert!(!late.is_in_time());
+        assert!(!late.step());
+        assert_eq!(late.failure(), Some(Failure::TimedOut));
+    }
+
+    #[test]
+    fn what_is_used_up_is_a_failure_until_the_next_evaluation() {
+        let meter = meter();
+        assert!((0..STEPS).all(|_| meter.step()));
+        assert!(!meter.step());
+        assert_eq!(meter.failure(), Some(Failure::TooManyItems));
+        assert!(!meter.room(0));
+        meter.reset();
+        assert!(meter.step() && meter.room(BYTES));
+        assert!(!meter.room(1));
+        assert_eq!(meter.failure(), Some(Failure::TooLarge));
+    }
+
+    #[test]
+    fn the_first_failure_is_the_one_that_is_told() {
+        let meter = meter();
+        meter.fail(Failure::TooDeep);
+        meter.room(usize::MAX);
+        assert_eq!(meter.failure(), Some(Failure::TooDeep));
+    }
+}

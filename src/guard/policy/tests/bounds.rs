@@ -136,6 +136,25 @@ async fn while_slow_rules_run_other_calls_are_judged() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rule_keeps_its_turn_as_long_as_it_runs() {
+    let policy = slow(Duration::from_secs(60));
+    let all = policy.free_turns();
+    let running = {
+        let policy = Arc::clone(&policy);
+        tokio::spawn(async move { judged(&policy, &call("people", names(95))).await })
+    };
+    while policy.free_turns() == all && !running.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    let until = Instant::now() + Duration::from_millis(2);
+    while Instant::now() < until {
+        assert_eq!(policy.free_turns(), all - 1);
+    }
+    assert!(!running.await.unwrap().is_error);
+    assert_eq!(policy.free_turns(), all);
+}
+
 #[tokio::test]
 async fn waiting_for_a_turn_ends_at_the_deadline_too() {
     let policy = slow(Duration::from_millis(20));

@@ -70,6 +70,21 @@ async fn an_explanation_tells_of_failures_and_of_what_is_not_there() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_withheld_is_not_shown() {
+    let call = document("{ tool: people, principal: { id: bob }, result: { people: [] } }");
+    let policy = policy("rules: [{ id: r, when: { direction: output }, action: deny }]");
+    let mut out = Vec::new();
+    policy
+        .explain_call(&call, Format::Text, &mut out)
+        .await
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "deny by r\n\nr (output, deny): holds\n"
+    );
+}
+
+#[tokio::test]
 async fn an_explanation_is_told_to_programs_too() {
     let told = explained(
         "{ tool: people, arguments: { id: 1 }, result: { people: [{ name: A, ssn: '1' }] } }",

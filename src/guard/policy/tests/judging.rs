@@ -132,7 +132,7 @@ rules:
 async fn all_rules_that_deny_are_named_and_the_first_reason_is_told() {
     let policy = policy(
         "rules:
-  - { id: a, action: deny }
+  - { id: a, action: deny, condition: 'files.exists(f, f.size > 2)' }
   - { id: b, action: deny, reason: First. }
   - { id: c, action: deny, condition: 'files.exists(f, f.size > 1)', reason: Second. }
   - { id: d, action: deny, when: { tools: [chat] } }",

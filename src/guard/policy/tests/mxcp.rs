@@ -130,7 +130,8 @@ policies:
     - { condition: \"args.id == 1\", action: deny }
     - { condition: 'true', action: mask_fields, fields: [a] }
   output:
-    - { condition: 'true', action: filter_fields }",
+    - { condition: 'true', action: filter_fields }
+    - { condition: 'true', action: filter_fields, fields: [a, ''] }",
     )
     .err()
     .unwrap();
@@ -142,6 +143,7 @@ policies:
         "policies.input.2.condition",
         "policies.input.3.action",
         "policies.output.0.fields",
+        "policies.output.1.fields.1",
     ] {
         assert!(places.contains(&place.to_owned()), "{place}: {places:?}");
     }

@@ -102,6 +102,21 @@ fn where_calls_need_leave_a_tool_is_shown_to_those_who_might_get_it() {
 }
 
 #[test]
+fn what_mxcps_form_asks_of_parameters_is_left_to_the_call() {
+    let shows = |condition: &str| {
+        let rule = format!("{{ condition: \"{condition}\", action: deny }}");
+        let file = format!("tool: people\npolicies: {{ input: [{rule}] }}");
+        let file: PolicyFile = serde_saphyr::from_str(&file).unwrap();
+        let policy = Policy::compile(&PolicySettings::default(), &[file], &tools())
+            .ok()
+            .unwrap();
+        policy.shows("people", &call("people", json!({})).principal, None)
+    };
+    assert!(shows("note == null"));
+    assert!(!shows("user.role == 'analyst'"));
+}
+
+#[test]
 fn a_tool_that_the_policy_does_not_know_is_not_shown() {
     let call = call("people", json!({}));
     assert!(!policy("{}").shows("later", &call.principal, None));
