@@ -160,8 +160,5 @@ fn end_on_signal(shutdown: &CancellationToken) -> std::io::Result<()> {
             shutdown.cancel();
         });
     }
-    // A file that may not grow further is an error of its write, which refuses calls; by default
-    // it would end the process. Once listened for, the signal never has its default effect again.
-    drop(signal(SignalKind::from_raw(libc::SIGXFSZ))?);
     Ok(())
 }

@@ -112,11 +112,16 @@ fn help_is_what_was_reviewed() {
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()
     };
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 11] = [
         &["--help"],
         &["serve", "--help"],
         &["check", "--help"],
         &["secrets", "check", "--help"],
+        &["policy", "explain", "--help"],
+        &["policy", "test", "--help"],
+        &["audit", "verify", "--help"],
+        &["audit", "query", "--help"],
+        &["audit", "hash", "--help"],
         &["demo", "--help"],
         &["version", "--help"],
     ];
