@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 use crate::{
     audit::{Audit, Event, Record, RecordedPrincipal, RecordedSecret},
+    guard::redaction::{Direction, Redactor},
     secrets::{
         BreakerState, Consumer, NotRecorded, SecretEvent, SecretMetrics, SecretOutcome,
         SecretRecorder, Upkeep,
@@ -18,21 +19,27 @@ use crate::{
 /// The recorder of the process.
 pub(super) struct Recorder {
     metrics: SecretMetrics,
-    audit: OnceLock<Arc<Audit>>,
+    kept: OnceLock<Kept>,
+}
+
+/// Where uses are kept, and what takes out of them what must not be.
+struct Kept {
+    audit: Arc<Audit>,
+    redactor: Arc<Redactor>,
 }
 
 impl Recorder {
     pub(super) fn new(metrics: SecretMetrics) -> Self {
         Self {
             metrics,
-            audit: OnceLock::new(),
+            kept: OnceLock::new(),
         }
     }
 
-    /// From here on uses are kept in `audit`.
-    pub(super) fn keep_in(&self, audit: Arc<Audit>) {
+    /// From here on uses are kept in `audit`, as far as `redactor` lets them.
+    pub(super) fn keep_in(&self, audit: Arc<Audit>, redactor: Arc<Redactor>) {
         // Opened once in the life of a process.
-        let _already_open = self.audit.set(audit);
+        let _already_open = self.kept.set(Kept { audit, redactor });
     }
 }
 
@@ -40,7 +47,8 @@ impl SecretRecorder for Recorder {
     fn record<'a>(&'a self, event: &'a SecretEvent<'a>) -> BoxFuture<'a, Result<(), NotRecorded>> {
         Box::pin(async move {
             self.metrics.record(event).await?;
-            let Some(audit) = self.audit.get().filter(|audit| audit.is_on()) else {
+            let Some(Kept { audit, redactor }) = self.kept.get().filter(|kept| kept.audit.is_on())
+            else {
                 return Ok(());
             };
             if event.consumer == Consumer::Audit.label() {
@@ -53,7 +61,10 @@ impl SecretRecorder for Recorder {
                 );
                 return Ok(());
             }
-            audit.record(record(event)).await.map_err(|_| NotRecorded)
+            audit
+                .record(record(event, redactor))
+                .await
+                .map_err(|_| NotRecorded)
         })
     }
 
@@ -66,7 +77,7 @@ impl SecretRecorder for Recorder {
     }
 }
 
-fn record(event: &SecretEvent<'_>) -> Record {
+fn record(event: &SecretEvent<'_>, redactor: &Redactor) -> Record {
     let mut record = Record::new(Event::SecretUsed);
     record.request_id = Some(event.asker.request_id.clone());
     record.tool = Some(event.asker.tool.clone());
@@ -87,8 +98,10 @@ fn record(event: &SecretEvent<'_>) -> Record {
         event.outcome,
         SecretOutcome::Failed | SecretOutcome::NotAllowed
     ) {
-        // Why, in the operator's words: they name places and never values.
-        record.detail = event.error.map(str::to_owned);
+        // Why, in the operator's words: they name places and never values, and are searched for
+        // them all the same.
+        let cleaned = |error| redactor.text(Direction::Audit, error).text.into_owned();
+        record.detail = event.error.map(cleaned);
     }
     record
 }

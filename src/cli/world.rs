@@ -184,7 +184,7 @@ impl World {
 
     /// From here on uses of secrets are kept in `audit`.
     pub(super) fn keep_in(&self, audit: Arc<Audit>) {
-        self.recorder.keep_in(audit);
+        self.recorder.keep_in(audit, Arc::clone(&self.redactor));
     }
 
     /// The rules in force.

@@ -35,7 +35,7 @@ pub(super) struct Stopped {
     /// Why, as a short stable word for the audit.
     pub(super) code: &'static str,
     /// Its answer.
-    pub(super) response: Response<Body>,
+    pub(super) response: Box<Response<Body>>,
 }
 
 /// Lets a request on, or stops it.
@@ -43,7 +43,10 @@ pub(super) async fn authenticate(
     headers: &HeaderMap,
     authenticator: &dyn Authenticator,
 ) -> Result<(), Stopped> {
-    let stop = |code, response| Err(Stopped { code, response });
+    let stop = |code, response| {
+        let response = Box::new(response);
+        Err(Stopped { code, response })
+    };
     let Some(token) = bearer_token(headers) else {
         tracing::info!("refused: a request over HTTP without a bearer token");
         return stop(

@@ -177,7 +177,7 @@ async fn enter(
 ) -> Result<Response<Body>, Infallible> {
     if let Err(stopped) = authenticate(request.headers(), &*door.authenticator).await {
         door.handler.unauthenticated(stopped.code);
-        return Ok(stopped.response);
+        return Ok(*stopped.response);
     }
     let is_json = says_json(request.headers());
     let (head, body) = request.into_parts();
