@@ -57,12 +57,18 @@ fn every_shipped_rule_finds_its_own_and_is_the_one_that_is_told() {
     for rule in RULES.iter() {
         for seed in 0..50 {
             let sample = sample(rule, &mut Rng::with_seed(seed));
-            let Sample { context, secret, .. } = &sample;
+            let Sample {
+                context, secret, ..
+            } = &sample;
             let text = format!("{context}{secret}{}", ending(rule));
             let redacted = ALL.text(Direction::Log, &text);
             let told: Vec<&str> = redacted.report.findings.iter().map(|f| &*f.rule).collect();
             assert_eq!(told, [rule], "{text} {}", redacted.text);
-            assert!(!survives(secret, &redacted.text), "{text} {}", redacted.text);
+            assert!(
+                !survives(secret, &redacted.text),
+                "{text} {}",
+                redacted.text
+            );
         }
     }
 }

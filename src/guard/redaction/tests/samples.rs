@@ -75,10 +75,16 @@ pub(super) fn sample(rule: &str, rng: &mut Rng) -> Sample {
             (String::new(), prefix + &made.of(alnum, 32))
         }
         "npm-token" => (String::new(), "npm_".to_owned() + &made.of(alnum, 36)),
-        "pypi-token" => (String::new(), "pypi-AgE".to_owned() + &made.of(url_safe, 150)),
+        "pypi-token" => (
+            String::new(),
+            "pypi-AgE".to_owned() + &made.of(url_safe, 150),
+        ),
         "crates-io-token" => (String::new(), "cio".to_owned() + &made.of(alnum, 32)),
         "rubygems-token" => (String::new(), "rubygems_".to_owned() + &made.of(HEX, 48)),
-        "docker-hub-token" => (String::new(), "dckr_pat_".to_owned() + &made.of(url_safe, 27)),
+        "docker-hub-token" => (
+            String::new(),
+            "dckr_pat_".to_owned() + &made.of(url_safe, 27),
+        ),
         "anthropic-key" => {
             let prefix = made.one(&["sk-ant-api03-", "sk-ant-admin01-", "sk-ant-oat01-"]);
             (String::new(), prefix + &made.of(url_safe, 93))
@@ -128,10 +134,16 @@ pub(super) fn sample(rule: &str, rng: &mut Rng) -> Sample {
         "jwt" => {
             let parts = [30, 90, 43].map(|length| made.of(url_safe, length));
             let [header, claims, signature] = parts;
-            (String::new(), format!("eyJ{header}.eyJ{claims}.{signature}"))
+            (
+                String::new(),
+                format!("eyJ{header}.eyJ{claims}.{signature}"),
+            )
         }
         "private-key" => (String::new(), made.pem()),
-        "age-key" => (String::new(), "AGE-SECRET-KEY-1".to_owned() + &made.of(upper, 58)),
+        "age-key" => (
+            String::new(),
+            "AGE-SECRET-KEY-1".to_owned() + &made.of(upper, 58),
+        ),
         "url-password" => {
             let scheme = made.one(&["postgres", "mongodb+srv", "redis", "amqp", "mysql", "https"]);
             let secret = made.of(alnum, 20);
@@ -145,9 +157,7 @@ pub(super) fn sample(rule: &str, rng: &mut Rng) -> Sample {
             let context = made.one(&["Authorization: Bearer ", "x-api-key: ", "PRIVATE-TOKEN: "]);
             (context, made.of(url_safe, 40))
         }
-        "basic-authorization" => {
-            ("Authorization: Basic ".to_owned(), made.of(base64, 24))
-        }
+        "basic-authorization" => ("Authorization: Basic ".to_owned(), made.of(base64, 24)),
         "env-secret" => {
             let context = made.one(&["DB_PASSWORD=", "export APP_SECRET=\"", "ENV API_TOKEN="]);
             (context, made.of(alnum, 9))
