@@ -63,10 +63,10 @@ fn widen(text: &str, mut hit: Hit, marks: &[Range<usize>]) -> Option<Hit> {
 mod tests {
     use super::*;
 
-    fn merged(text: &str, hits: &[(usize, Range<usize>)], marks: &[Range<usize>]) -> Vec<Hit> {
+    fn merged(text: &str, hits: &[(usize, Range<usize>)], mark: Range<usize>) -> Vec<Hit> {
         let hits = hits.iter().cloned();
         let hits = hits.map(|(rule, range)| Hit { rule, range }).collect();
-        pieces(text, hits, marks, |rule| rule == 9)
+        pieces(text, hits, &[mark], |rule| rule == 9)
     }
 
     fn hit(rule: usize, range: Range<usize>) -> Hit {
@@ -77,21 +77,21 @@ mod tests {
     fn hits_that_overlap_are_one_piece_told_by_the_weightiest_and_neighbours_are_two() {
         let text = "0123456789";
         assert_eq!(
-            merged(text, &[(1, 2..4), (2, 3..7), (3, 6..7), (4, 7..9)], &[]),
+            merged(text, &[(1, 2..4), (2, 3..7), (3, 6..7), (4, 7..9)], 0..0),
             [hit(2, 2..7), hit(4, 7..9)]
         );
-        assert_eq!(merged(text, &[(5, 1..3), (2, 1..3)], &[]), [hit(2, 1..3)]);
-        assert_eq!(merged(text, &[(9, 1..3), (2, 0..8)], &[]), [hit(9, 0..8)]);
-        assert_eq!(merged(text, &[(5, 3..3)], &[]), []);
+        assert_eq!(merged(text, &[(5, 1..3), (2, 1..3)], 0..0), [hit(2, 1..3)]);
+        assert_eq!(merged(text, &[(9, 1..3), (2, 0..8)], 0..0), [hit(9, 0..8)]);
+        assert_eq!(merged(text, &[(5, 3..3)], 0..0), []);
     }
 
     #[test]
     fn a_piece_cuts_neither_a_character_nor_a_mark() {
-        assert_eq!(merged("aéb", &[(0, 2..4)], &[]), [hit(0, 1..4)]);
+        assert_eq!(merged("aéb", &[(0, 2..4)], 0..0), [hit(0, 1..4)]);
         let text = "ab[redacted]cd";
-        assert_eq!(merged(text, &[(0, 5..9), (0, 2..12)], &[2..12]), []);
-        assert_eq!(merged(text, &[(0, 5..13)], &[2..12]), [hit(0, 2..13)]);
-        assert_eq!(merged(text, &[(0, 0..3)], &[2..12]), [hit(0, 0..12)]);
-        assert_eq!(merged(text, &[(0, 0..2)], &[2..12]), [hit(0, 0..2)]);
+        assert_eq!(merged(text, &[(0, 5..9), (0, 2..12)], 2..12), []);
+        assert_eq!(merged(text, &[(0, 5..13)], 2..12), [hit(0, 2..13)]);
+        assert_eq!(merged(text, &[(0, 0..3)], 2..12), [hit(0, 0..12)]);
+        assert_eq!(merged(text, &[(0, 0..2)], 2..12), [hit(0, 0..2)]);
     }
 }

@@ -182,7 +182,10 @@ impl Redactor {
         let (warned, replaced): (Vec<Hit>, Vec<Hit>) = hits
             .into_iter()
             .partition(|hit| action(hit.rule) < Action::Redact);
-        let weight = |rule| (rule == self.live_key(), action(rule));
+        let weight = |rule: usize| {
+            let is_secret = self.rules[rule].class == Class::Secret;
+            (rule == self.live_key(), action(rule), is_secret)
+        };
         let warned = pieces(text, warned, &marks, weight);
         let replaced = pieces(text, replaced, &marks, weight);
         let told = warned.iter().chain(&replaced);

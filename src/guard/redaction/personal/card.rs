@@ -88,7 +88,7 @@ pub(in super::super) fn passes_luhn(digits: &[u8]) -> bool {
             digit => digit * 2,
         })
         .sum();
-    digits.len() > 1 && sum % 10 == 0
+    digits.len() > 1 && sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

@@ -90,8 +90,8 @@ impl Allowlist {
                 .any(|word| memchr::memmem::find(&secret, word).is_some())
         };
         match self.condition {
-            Condition::OR => by_regex() || by_word(),
-            Condition::AND => {
+            Condition::Any => by_regex() || by_word(),
+            Condition::All => {
                 (self.regexes.is_empty() || by_regex()) && (self.stopwords.is_empty() || by_word())
             }
         }

@@ -101,11 +101,11 @@ pub(super) struct AllowlistEntry {
 pub(super) enum Condition {
     /// One is enough.
     #[default]
-    #[serde(alias = "or", alias = "||")]
-    OR,
+    #[serde(rename = "OR", alias = "or", alias = "||")]
+    Any,
     /// All are needed.
-    #[serde(alias = "and", alias = "&&")]
-    AND,
+    #[serde(rename = "AND", alias = "and", alias = "&&")]
+    All,
 }
 
 /// What the regexes of an allow-list look at.

@@ -1,51 +1,65 @@
 //! Text in which characters are written as escapes: of URLs (RFC 3986, section 2.1), of JSON
 //! strings (RFC 8259, section 7).
 //!
-//! A word that holds an escape is decoded whole, so that a key in it is seen as it is.
+//! Words that hold escapes are decoded whole, and with what stands just before them, so that a key
+//! in them is seen as it is and behind its name.
 
 use memchr::memchr2;
 
 use super::decoded::Decoded;
 
-/// How far before an escape its word may begin.
-const BEFORE: usize = 256;
+/// How much before an escape is decoded with it.
+const BEFORE: usize = 64;
+/// How much more, up to where a word begins.
+const WORD: usize = 192;
 
-/// The words of a text that hold escapes, decoded, in order.
-pub(super) struct Words<'t> {
+/// The passages of a text that hold escapes, decoded, in order.
+pub(super) struct Passages<'t> {
     text: &'t [u8],
     next: usize,
 }
 
-impl<'t> Words<'t> {
+impl<'t> Passages<'t> {
     pub(super) fn of(text: &'t [u8]) -> Self {
         Self { text, next: 0 }
     }
+
+    /// The next escape at `at` or behind it.
+    fn escape(&self, mut at: usize) -> Option<usize> {
+        loop {
+            at += memchr2(b'%', b'\\', self.text.get(at..)?)?;
+            if Escape::at(self.text, at).is_some() {
+                return Some(at);
+            }
+            at += 1;
+        }
+    }
+
+    /// Where the word ends that goes on at `at`.
+    fn word_end(&self, at: usize) -> usize {
+        let behind = self.text.get(at..).unwrap_or_default();
+        let space = behind.iter().position(u8::is_ascii_whitespace);
+        space.map_or(self.text.len(), |space| at + space)
+    }
 }
 
-impl Iterator for Words<'_> {
+impl Iterator for Passages<'_> {
     type Item = Decoded;
 
     fn next(&mut self) -> Option<Decoded> {
         let floor = self.next;
-        let mut at = floor;
-        let escape = loop {
-            at += memchr2(b'%', b'\\', self.text.get(at..)?)?;
-            if Escape::at(self.text, at).is_some() {
-                break at;
-            }
-            at += 1;
-        };
+        let escape = self.escape(floor)?;
         let from = floor.max(escape.saturating_sub(BEFORE));
-        let before = self.text.get(from..escape).unwrap_or_default();
+        let word = floor.max(from.saturating_sub(WORD));
+        let before = self.text.get(word..from).unwrap_or_default();
         let start = before
             .iter()
             .rposition(u8::is_ascii_whitespace)
-            .map_or(from, |space| from + space + 1);
-        let behind = self.text.get(escape..).unwrap_or_default();
-        let end = behind
-            .iter()
-            .position(u8::is_ascii_whitespace)
-            .map_or(self.text.len(), |space| escape + space);
+            .map_or(word, |space| word + space + 1);
+        let mut end = self.word_end(escape);
+        while let Some(next) = self.escape(end).filter(|next| next - end <= BEFORE) {
+            end = self.word_end(next);
+        }
         self.next = end;
         Some(decode(self.text, start, end))
     }
@@ -131,30 +145,32 @@ fn hex(digits: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn words(text: &str) -> Vec<String> {
-        Words::of(text.as_bytes())
-            .map(|word| String::from_utf8_lossy(word.bytes()).into_owned())
+    fn passages(text: &str) -> Vec<String> {
+        Passages::of(text.as_bytes())
+            .map(|passage| String::from_utf8_lossy(passage.bytes()).into_owned())
             .collect()
     }
 
     #[test]
-    fn words_with_escapes_are_decoded_and_others_are_not() {
-        assert_eq!(
-            words(r"plain a%2Db 100% \u0068\/i\n C:\dir %zz x\\y %"),
-            ["a-b", "h/i\n", r"x\y"]
-        );
-        assert_eq!(words(r"\ud83d\ude00%c3%a9"), ["\u{fffd}\u{fffd}é"]);
-        assert_eq!(words(r"%4 \u00 \"), [""; 0]);
+    fn passages_with_escapes_are_decoded_with_what_stands_before() {
+        let far = "x ".repeat(80);
+        assert_eq!(passages("key: %41%42 c"), ["key: AB"]);
+        assert_eq!(passages(r"a %41 \u0042 c \/d e"), ["a A B c /d"]);
+        assert_eq!(passages(&format!("%41 {far}{far}%42"))[0], "A");
+        assert_eq!(passages(r"\ud83d\ude00%c3%a9\n"), ["\u{fffd}\u{fffd}é\n"]);
+        for plain in [r"%4 \u00 \", r"C:\dir 100% %zz", ""] {
+            assert_eq!(passages(plain), [""; 0], "{plain}");
+        }
     }
 
     #[test]
-    fn words_do_not_overlap_and_tell_where_they_came_from() {
-        let text = format!("{}%41 b%42", "x".repeat(1_000));
-        let words: Vec<Decoded> = Words::of(text.as_bytes()).collect();
-        let sources: Vec<_> = words
+    fn passages_do_not_overlap_and_tell_where_they_came_from() {
+        let text = format!("{}%41 {} b%42", "x".repeat(1_000), "y".repeat(300));
+        let passages: Vec<Decoded> = Passages::of(text.as_bytes()).collect();
+        let sources: Vec<_> = passages
             .iter()
-            .map(|word| word.source(&(0..word.bytes().len())))
+            .map(|passage| passage.source(&(0..passage.bytes().len())))
             .collect();
-        assert_eq!(sources, [744..1_003, 1_004..1_008]);
+        assert_eq!(sources, [744..1_003, 1_050..1_309]);
     }
 }

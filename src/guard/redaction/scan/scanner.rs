@@ -11,7 +11,7 @@ use super::{
     },
     base64,
     budget::{Budget, Exhausted},
-    escapes::Words,
+    escapes::Passages,
     keywords::Keywords,
     windows,
 };
@@ -65,13 +65,13 @@ impl Scanner {
             return Ok(());
         }
         self.unescaped(text.as_bytes(), sought, budget, hits)?;
-        for word in Words::of(text.as_bytes()) {
-            budget.spend(word.bytes().len())?;
+        for passage in Passages::of(text.as_bytes()) {
+            budget.spend(passage.bytes().len())?;
             let mut below = Vec::new();
-            self.unescaped(word.bytes(), sought, budget, &mut below)?;
+            self.unescaped(passage.bytes(), sought, budget, &mut below)?;
             hits.extend(below.into_iter().map(|hit| Hit {
                 rule: hit.rule,
-                range: word.source(&hit.range),
+                range: passage.source(&hit.range),
             }));
         }
         Ok(())

@@ -13,6 +13,8 @@ use super::{
 
 const BEFORE: usize = 128;
 const BEHIND: usize = 512;
+/// A match that ends so near to the edge might go on, were there more: its last part may be cut.
+const NEAR: usize = 64;
 
 /// Tries every rule around its keywords, and those of `everywhere` on all of `text`. A rule is told
 /// by its place in `patterns`.
@@ -75,7 +77,7 @@ fn search(
             break;
         };
         budget.spend(found.whole.end - window.start + found.whole.len())?;
-        let is_cut_behind = found.whole.end == window.end && window.end < text.len();
+        let is_cut_behind = found.whole.end + NEAR > window.end && window.end < text.len();
         let is_cut_before = found.whole.start == window.start && window.start > floor;
         if is_cut_behind || is_cut_before {
             let length = window.len();
