@@ -265,7 +265,7 @@ impl<'s> Marks<'s> {
         self.collect(target);
         if let Some((_, true)) = self.references.pop() {
             // What stands here stands again somewhere below, at whatever depth.
-            for pattern in &mut self.found[before..] {
+            for pattern in self.found.iter_mut().skip(before) {
                 pattern.0.insert(self.path.len(), Step::Deep);
             }
         }

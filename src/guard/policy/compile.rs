@@ -7,26 +7,23 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    num::NonZero,
     sync::Arc,
-    thread,
 };
 
 use cel::Env;
 
 use super::{
-    check::Scene,
     condition::Condition,
+    conditions,
     config::{ActionSettings, Direction, PolicyFile, PolicySettings},
     draft::{Draft, Patterns, drafts},
     engine::{Policy, ToolRules},
     glob::{Glob, PrincipalGlob},
     operations,
     rule::{Effect, Rule},
-    source::{Fault, STACK},
+    source::Fault,
     tool::ToolShape,
     transform::Fields,
-    trying::Samples,
 };
 use crate::{
     guard::fields::{self, FieldPattern},
@@ -51,12 +48,6 @@ const MAX_ID: usize = 64;
 
 /// The most steps `**` of one pattern: each multiplies the ways through an answer.
 const MAX_DEEP_STEPS: usize = 2;
-
-/// On how many threads conditions are compiled.
-const THREADS: usize = 4;
-
-/// How many conditions are worth a thread of their own.
-const WORTH_A_THREAD: usize = 256;
 
 impl Policy {
     /// Compiles the rules of `settings` and `files` for `tools`.
@@ -257,47 +248,8 @@ impl Compiler<'_> {
         drafts: &[Draft],
         about: &[Vec<usize>],
     ) -> Vec<Option<Condition>> {
-        let samples = Samples::of(self.tools);
-        let work: Vec<(usize, Work<'_>)> = drafts
-            .iter()
-            .zip(about)
-            .enumerate()
-            .filter_map(|(number, (draft, about))| {
-                let text = draft.condition.as_deref()?;
-                let tools = about
-                    .iter()
-                    .filter_map(|tool| self.tools.get(*tool))
-                    .collect();
-                Some((number, Work { draft, text, tools }))
-            })
-            .collect();
-        let threads = thread::available_parallelism()
-            .map_or(1, NonZero::get)
-            .min(THREADS);
-        let threads = threads.min(work.len() / WORTH_A_THREAD + 1);
-        let share = work.len().div_ceil(threads).max(1);
         let mut conditions: Vec<Option<Condition>> = drafts.iter().map(|_| None).collect();
-        let outcomes = thread::scope(|scope| {
-            let running: Vec<_> = work
-                .chunks(share)
-                .map(|share| {
-                    // Parsing is recursive: never on the caller's stack.
-                    let builder = thread::Builder::new().stack_size(STACK);
-                    let run = || -> Vec<_> {
-                        share
-                            .iter()
-                            .map(|(number, work)| (*number, work.compile(env, &samples)))
-                            .collect()
-                    };
-                    builder.spawn_scoped(scope, run)
-                })
-                .collect();
-            running
-                .into_iter()
-                .map(|thread| thread.ok().and_then(|thread| thread.join().ok()))
-                .collect::<Option<Vec<_>>>()
-        });
-        let Some(outcomes) = outcomes else {
+        let Some(outcomes) = conditions::compile(env, drafts, about, self.tools) else {
             self.refuse_at(
                 None,
                 Vec::new(),
@@ -306,30 +258,18 @@ impl Compiler<'_> {
             );
             return conditions;
         };
-        for (number, outcome) in outcomes.into_iter().flatten() {
-            let Some(draft) = drafts.get(number) else {
+        for (number, outcome) in outcomes {
+            let Some((draft, slot)) = drafts.get(number).zip(conditions.get_mut(number)) else {
                 continue;
             };
             let told = |fault: Fault| {
-                let message = match fault.place {
-                    Some((line, column)) => {
-                        format!("line {line}, column {column}: {}", fault.message)
-                    }
-                    None => fault.message,
-                };
-                problem(
-                    draft.file,
-                    draft.path_to(&["condition"]),
-                    message,
-                    fault.help,
-                )
+                let path = draft.path_to(&["condition"]);
+                problem(draft.file, path, fault.to_string(), fault.help)
             };
             match outcome {
                 Ok((condition, warning)) => {
                     self.warnings.extend(warning.map(told));
-                    if let Some(slot) = conditions.get_mut(number) {
-                        *slot = Some(condition);
-                    }
+                    *slot = Some(condition);
                 }
                 Err(faults) => self.problems.extend(faults.into_iter().map(told)),
             }
@@ -444,31 +384,6 @@ impl Compiler<'_> {
             }
         }
         (patterns.len() == texts.len()).then_some(patterns)
-    }
-}
-
-/// A condition to compile.
-struct Work<'d> {
-    draft: &'d Draft,
-    text: &'d str,
-    tools: Vec<&'d ToolShape>,
-}
-
-impl Work<'_> {
-    /// The condition, and what may be surprising about it.
-    fn compile(
-        &self,
-        env: &Arc<Env>,
-        samples: &Samples,
-    ) -> Result<(Condition, Option<Fault>), Vec<Fault>> {
-        let scene = Scene {
-            vocabulary: self.draft.vocabulary,
-            direction: self.draft.direction,
-            tools: &self.tools,
-        };
-        let condition = Condition::compile(env, self.text, scene)?;
-        let warning = samples.try_on(&condition, env, self.draft.direction, &self.tools);
-        Ok((condition, warning.map_err(|fault| vec![fault])?))
     }
 }
 

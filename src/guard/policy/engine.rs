@@ -30,7 +30,7 @@ use super::{
 use crate::guard::fields::FieldPattern;
 
 /// How long the rules about one call may take, waiting for their turn included.
-pub(super) const DEADLINE: Duration = Duration::from_millis(250);
+const DEADLINE: Duration = Duration::from_millis(250);
 
 /// How many threads at once go through lists.
 const TURNS: usize = 2;

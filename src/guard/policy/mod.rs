@@ -6,12 +6,14 @@
 mod check;
 mod compile;
 mod condition;
+mod conditions;
 mod config;
 mod decision;
 mod document;
 mod draft;
 mod engine;
 mod explain;
+mod expression;
 mod facts;
 mod failure;
 mod functions;

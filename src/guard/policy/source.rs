@@ -4,6 +4,8 @@
 //! it runs only on threads whose stack is large enough for what is left (see [`STACK`]). Messages
 //! give a place in the text and never the text itself, which may hold a pasted key.
 
+use std::fmt;
+
 use cel::{Env, common::ast::SourceInfo, parser::Expression};
 
 /// The longest condition, in bytes.
@@ -24,6 +26,15 @@ pub(super) struct Fault {
     pub(super) place: Option<(usize, usize)>,
     pub(super) message: String,
     pub(super) help: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((line, column)) = self.place {
+            write!(f, "line {line}, column {column}: ")?;
+        }
+        f.write_str(&self.message)
+    }
 }
 
 impl Fault {

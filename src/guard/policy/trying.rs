@@ -4,7 +4,11 @@
 //! This is what finds a comparison of a text with a number, or a field that only some of the tools
 //! have. It finds nothing where a rule reads what no schema describes.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use cel::{Context, Env};
 use jiff::Timestamp;
@@ -13,7 +17,6 @@ use serde_json::{Map, Value};
 use super::{
     condition::Condition,
     config::Direction,
-    engine::DEADLINE,
     facts::{FileFact, HeldFacts, Usage},
     failure::Failure,
     sample::{Extent, sample},
@@ -22,6 +25,10 @@ use super::{
     variables::Variables,
 };
 use crate::call::{ClientInfo, Principal, PrincipalKind};
+
+/// How long one condition may take on a sample: more than in a call, since a busy machine must not
+/// make a rule look wrong.
+const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Typical calls, by tool.
 pub(super) struct Samples(HashMap<String, [Sample; 2]>);

@@ -266,9 +266,66 @@ async fn the_shipped_example_does_what_its_tests_say() {
         "../../../../config/policies/enterprise.test.yaml"
     ))
     .unwrap();
-    let version =
-        serde_json::from_str::<Value>(include_str!("../../../tools/definitions/version.json"))
-            .unwrap();
+    let policy = Policy::compile(&settings, &[file], &with_version())
+        .unwrap_or_else(|problems| panic!("{problems:#?}"));
+    assert_eq!(policy.warnings(), []);
+    let mut out = Vec::new();
+    let summary = policy.test(&tests, Format::Text, &mut out).await.unwrap();
+    assert_eq!(summary.failed, 0, "{}", String::from_utf8(out).unwrap());
+    assert!(summary.passed >= policy.rule_count());
+}
+
+/// What the manual shows can be written as it stands.
+#[tokio::test]
+async fn the_manual_shows_rules_and_tests_that_are_right() {
+    #[derive(serde::Deserialize)]
+    struct Configuration {
+        policy: PolicySettings,
+    }
+    let manual = include_str!("../../../../docs/policy.md");
+    let blocks = |kind: &str| -> Vec<&str> {
+        let opening = format!("```{kind}\n");
+        manual
+            .split(&opening)
+            .skip(1)
+            .map(|rest| rest.split("\n```").next().unwrap())
+            .collect()
+    };
+    let compile = |settings: &PolicySettings, files: &[PolicyFile]| {
+        Policy::compile(settings, files, &with_version()).unwrap_or_else(|why| panic!("{why:#?}"))
+    };
+    let configurations: Vec<Policy> = blocks("yaml")
+        .into_iter()
+        .map(|text| serde_saphyr::from_str::<Configuration>(text).unwrap())
+        .map(|configuration| compile(&configuration.policy, &[]))
+        .collect();
+    assert_eq!(configurations.len(), 3);
+    let (mut files, mut passed) = (0, 0);
+    for text in blocks("text") {
+        if text.starts_with("tests:") {
+            let tests: TestFile = serde_saphyr::from_str(text).unwrap();
+            let mut out = Vec::new();
+            let summary = configurations[0]
+                .test(&tests, Format::Text, &mut out)
+                .await
+                .unwrap();
+            assert_eq!(summary.failed, 0, "{}", String::from_utf8(out).unwrap());
+            passed += summary.passed;
+        } else if text.starts_with("rules:") || text.starts_with("tool:") {
+            compile(
+                &PolicySettings::default(),
+                &[serde_saphyr::from_str(text).unwrap()],
+            );
+            files += 1;
+        }
+    }
+    assert_eq!((files, passed), (2, 2));
+}
+
+/// The built-in tools.
+fn with_version() -> Vec<ToolShape> {
+    let text = include_str!("../../../tools/definitions/version.json");
+    let version: Value = serde_json::from_str(text).unwrap();
     let mut tools = tools();
     tools.pop();
     tools.push(ToolShape {
@@ -278,11 +335,5 @@ async fn the_shipped_example_does_what_its_tests_say() {
         input_schema: object(version["inputSchema"].clone()),
         output_schema: object(version["outputSchema"].clone()),
     });
-    let policy = Policy::compile(&settings, &[file], &tools)
-        .unwrap_or_else(|problems| panic!("{problems:#?}"));
-    assert_eq!(policy.warnings(), []);
-    let mut out = Vec::new();
-    let summary = policy.test(&tests, Format::Text, &mut out).await.unwrap();
-    assert_eq!(summary.failed, 0, "{}", String::from_utf8(out).unwrap());
-    assert!(summary.passed >= policy.rule_count());
+    tools
 }
