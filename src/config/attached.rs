@@ -34,6 +34,9 @@ pub enum NoFiles {
     /// The pattern is none.
     #[error("this is no pattern for files")]
     Pattern,
+    /// A folder that may hold some cannot be read.
+    #[error("a folder on the way cannot be read")]
+    Hidden,
     /// Nothing is there.
     #[error("no file is there")]
     None,
@@ -42,7 +45,11 @@ pub enum NoFiles {
     TooMany,
 }
 
-/// The files that `pattern` names, in the order of their names. A relative one starts at `dir`.
+/// What tests of rules end in: a pattern passes over them.
+const TESTS: &str = ".test.yaml";
+
+/// The files that `pattern` names, in the order of their names, without tests of rules
+/// (`*.test.yaml`). A relative one starts at `dir`.
 ///
 /// # Errors
 /// See [`NoFiles`]: rules that are not found must not count as no rules.
@@ -62,7 +69,10 @@ pub fn named(pattern: &str, dir: Option<&Path>) -> Result<Vec<PathBuf>, NoFiles>
         },
     );
     let found = glob::glob(&whole).map_err(|_| NoFiles::Pattern)?;
-    let files: Vec<PathBuf> = found.take(MAX_FILES + 1).filter_map(Result::ok).collect();
+    let is_test = |file: &PathBuf| file.to_string_lossy().ends_with(TESTS);
+    let files = found.filter(|file| !file.as_ref().is_ok_and(is_test));
+    let files: Result<Vec<PathBuf>, _> = files.take(MAX_FILES + 1).collect();
+    let files = files.map_err(|_| NoFiles::Hidden)?;
     match files.len() {
         0 => Err(NoFiles::None),
         count if count > MAX_FILES => Err(NoFiles::TooMany),
@@ -123,7 +133,7 @@ mod tests {
     #[test]
     fn a_pattern_names_files_in_order_and_nothing_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b.yaml", "a.yaml", "c.txt"] {
+        for name in ["b.yaml", "a.yaml", "a.test.yaml", "c.txt"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
         let dir = Some(folder.path());

@@ -13,7 +13,7 @@ use super::{
     merge::{Hit, pieces},
     personal::Kind,
     replacement::Replacer,
-    rules::{self, Pattern},
+    rules::{self, Compile, Pattern},
     scan::{Budget, Scanner, Sought},
     settings::{Action, Actions, RedactionSettings, Strategy},
 };
@@ -69,7 +69,7 @@ impl Redactor {
         let mut problems = Vec::new();
         let mut patterns = Vec::new();
         for (name, text) in rules::FILES {
-            match rules::read(text) {
+            match rules::read(text, Compile::Later) {
                 Ok(read) => patterns.extend(read),
                 Err(found) => problems.extend(found.iter().map(|problem| {
                     let message = format!("the shipped rules `{name}` cannot be read: {problem}");
@@ -309,7 +309,7 @@ impl Redactor {
 
 /// Adds the rules of a file; says what is wrong with them.
 fn add(patterns: &mut Vec<Pattern>, text: &str, is_taken: impl Fn(&str) -> bool) -> Vec<String> {
-    let read = match rules::read(text) {
+    let read = match rules::read(text, Compile::Now) {
         Ok(read) => read,
         Err(problems) => return problems.iter().map(ToString::to_string).collect(),
     };

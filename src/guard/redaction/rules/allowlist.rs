@@ -2,11 +2,10 @@
 //!
 //! An allow-list can only take back; a find that it does not know stays one.
 
-use regex::bytes::Regex;
-
 use super::{
+    expression::{Compile, Expression},
     format::{AllowlistEntry, Condition, Target},
-    pattern::{compile, refuse},
+    pattern::{expression, refuse},
     problem::RuleProblem,
 };
 
@@ -19,7 +18,7 @@ const MAX_LINE: usize = 1_024;
 pub(super) struct Allowlist {
     condition: Condition,
     target: Target,
-    regexes: Vec<Regex>,
+    regexes: Vec<Expression>,
     /// In small letters.
     stopwords: Vec<Vec<u8>>,
 }
@@ -29,6 +28,7 @@ impl Allowlist {
     pub(super) fn new(
         place: &str,
         entry: &AllowlistEntry,
+        when: Compile,
         problems: &mut Vec<RuleProblem>,
     ) -> Self {
         for (key, is_set) in [
@@ -59,7 +59,7 @@ impl Allowlist {
         }
         let mut regexes = Vec::new();
         for regex in entry.regexes.iter().take(MAX_ITEMS) {
-            regexes.extend(compile(place, "regexes", regex, problems));
+            regexes.extend(expression(place, "regexes", regex, when, problems));
         }
         Self {
             condition: entry.condition,
@@ -81,7 +81,9 @@ impl Allowlist {
                 Target::Match => find.whole,
                 Target::Line => find.line(),
             };
-            self.regexes.iter().any(|regex| regex.is_match(target))
+            // One without a compiled form takes nothing back.
+            let mut compiled = self.regexes.iter().filter_map(Expression::get);
+            compiled.any(|regex| regex.is_match(target))
         };
         let by_word = || {
             let secret = find.secret.to_ascii_lowercase();

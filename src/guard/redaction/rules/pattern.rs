@@ -6,20 +6,16 @@
 
 use std::{ops::Range, sync::Arc};
 
-use regex::bytes::{Regex, RegexBuilder};
-
 use super::{
     allowlist::{Allowlist, Find},
     entropy::shannon,
+    expression::{Compile, Expression},
     format::{self, RuleEntry},
     problem::RuleProblem,
 };
 
 const MAX_RULES: usize = 1_000;
 const MAX_ID: usize = 64;
-const MAX_REGEX: usize = 8 << 10;
-/// Of a compiled regular expression, in bytes.
-const MAX_COMPILED: usize = 1 << 20;
 const MAX_KEYWORDS: usize = 128;
 /// The search for keywords looks at three bytes at a time.
 pub(in super::super) const MIN_KEYWORD: usize = 3;
@@ -32,7 +28,7 @@ pub(in super::super) struct Pattern {
     pub(in super::super) id: Arc<str>,
     /// In small letters. Without any, the rule is tried on every text.
     pub(in super::super) keywords: Vec<String>,
-    regex: Regex,
+    regex: Expression,
     secret_group: usize,
     entropy: Option<f64>,
     allowlists: Vec<Arc<Allowlist>>,
@@ -52,9 +48,18 @@ pub(in super::super) struct Match {
 impl Pattern {
     /// The first match in `text` at `from` or later.
     pub(in super::super) fn next(&self, text: &[u8], from: usize) -> Option<Match> {
+        let Some(regex) = self.regex.get() else {
+            // What cannot be looked through is taken for what is looked for.
+            let rest = from..text.len();
+            return (!rest.is_empty()).then(|| Match {
+                whole: rest.clone(),
+                secret: Some(rest),
+                secret_start: from,
+            });
+        };
         // Groups cost several times as much, and most windows have no match.
-        let whole = self.regex.find_at(text, from)?;
-        let groups = self.regex.captures_at(text, whole.start())?;
+        let whole = regex.find_at(text, from)?;
+        let groups = regex.captures_at(text, whole.start())?;
         let secret = if self.secret_group > 0 {
             groups.get(self.secret_group)
         } else {
@@ -79,11 +84,11 @@ impl Pattern {
     }
 }
 
-/// Reads a file of rules.
+/// Reads a file of rules. What is to be compiled `Later` has been tried before.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(in super::super) fn read(text: &str) -> Result<Vec<Pattern>, Vec<RuleProblem>> {
+pub(in super::super) fn read(text: &str, when: Compile) -> Result<Vec<Pattern>, Vec<RuleProblem>> {
     let file = format::parse(text).map_err(|problem| vec![problem])?;
     let mut problems = Vec::new();
     if file.rules.is_empty() || file.rules.len() > MAX_RULES {
@@ -101,7 +106,7 @@ pub(in super::super) fn read(text: &str) -> Result<Vec<Pattern>, Vec<RuleProblem
         .iter()
         .chain(&file.allowlists)
         .map(|entry| {
-            let list = Allowlist::new("the file's allow-list", entry, &mut problems);
+            let list = Allowlist::new("the file's allow-list", entry, when, &mut problems);
             (entry.rules.clone(), Arc::new(list))
         })
         .collect();
@@ -111,7 +116,7 @@ pub(in super::super) fn read(text: &str) -> Result<Vec<Pattern>, Vec<RuleProblem
             .iter()
             .filter(|(rules, _)| rules.as_ref().is_none_or(|rules| rules.contains(&entry.id)))
             .map(|(_, list)| Arc::clone(list));
-        patterns.extend(pattern(index, entry, lists.collect(), &mut problems));
+        patterns.extend(pattern(index, entry, lists.collect(), when, &mut problems));
     }
     if problems.is_empty() {
         Ok(patterns)
@@ -124,6 +129,7 @@ fn pattern(
     index: usize,
     entry: &RuleEntry,
     mut allowlists: Vec<Arc<Allowlist>>,
+    when: Compile,
     problems: &mut Vec<RuleProblem>,
 ) -> Option<Pattern> {
     let has_id = is_id(&entry.id);
@@ -178,14 +184,18 @@ fn pattern(
                 "`targetRules` belongs in the file's own allow-lists",
             );
         }
-        allowlists.push(Arc::new(Allowlist::new(&place, list, problems)));
+        allowlists.push(Arc::new(Allowlist::new(&place, list, when, problems)));
     }
     let Some(regex) = &entry.regex else {
         refuse(problems, &place, "a rule needs a `regex`");
         return None;
     };
-    let regex = compile(&place, "regex", regex, problems)?;
-    if entry.secret_group >= regex.captures_len() {
+    let regex = expression(&place, "regex", regex, when, problems)?;
+    let groups = match when {
+        Compile::Now => regex.get().map_or(0, regex::bytes::Regex::captures_len),
+        Compile::Later => usize::MAX,
+    };
+    if entry.secret_group >= groups {
         refuse(problems, &place, "`secretGroup` is no group of the regex");
     }
     Some(Pattern {
@@ -209,23 +219,15 @@ fn is_id(id: &str) -> bool {
     (1..=MAX_ID).contains(&id.len()) && id.bytes().all(plain)
 }
 
-/// Compiles one regular expression.
-pub(super) fn compile(
+/// Reads one regular expression.
+pub(super) fn expression(
     place: &str,
     key: &'static str,
     regex: &str,
+    when: Compile,
     problems: &mut Vec<RuleProblem>,
-) -> Option<Regex> {
-    let mut builder = RegexBuilder::new(regex);
-    builder.unicode(false).size_limit(MAX_COMPILED);
-    let built = match regex.len() {
-        ..=MAX_REGEX => builder.build().map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => "is too large",
-            _ => "is not one that RE2 and Rust both read",
-        }),
-        _ => Err("is longer than 8 KiB"),
-    };
-    built
+) -> Option<Expression> {
+    Expression::new(regex, when)
         .map_err(|what| {
             let place = place.to_owned();
             problems.push(RuleProblem::Regex { place, key, what });

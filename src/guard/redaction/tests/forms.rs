@@ -15,7 +15,7 @@ use super::{
 /// All shipped rules of secrets.
 static RULES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let files = rules::FILES.iter();
-    let rules = files.flat_map(|(_, text)| rules::read(text).unwrap());
+    let rules = files.flat_map(|(_, text)| rules::read(text, rules::Compile::Now).unwrap());
     rules.map(|rule| rule.id.to_string()).collect()
 });
 

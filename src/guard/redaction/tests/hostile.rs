@@ -25,7 +25,7 @@ static SCANNER: LazyLock<Scanner> = LazyLock::new(|| Scanner::new(patterns(), Ki
 fn patterns() -> Vec<Pattern> {
     let files = rules::FILES.iter();
     files
-        .flat_map(|(_, file)| rules::read(file).unwrap())
+        .flat_map(|(_, file)| rules::read(file, rules::Compile::Now).unwrap())
         .collect()
 }
 
