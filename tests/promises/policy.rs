@@ -251,3 +251,50 @@ fn a_policy_file_with_a_mistake_is_told_with_its_own_line_and_one_that_is_absent
     let none = Setup::with_config("policy: { files: [\"policies/*.yaml\"] }\n").run(&["check"]);
     assert_eq!(none.status.code(), Some(1), "{}", none.stderr);
 }
+
+#[test]
+fn the_example_for_a_company_loads_and_its_tests_pass() {
+    let config = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let read = |name: &str| std::fs::read_to_string(config.join(name)).unwrap();
+    let setup = Setup::with_config(&read("enterprise.yaml"));
+    std::fs::create_dir(setup.folder().join("policies")).unwrap();
+    for name in ["policies/enterprise.yaml", "policies/enterprise.test.yaml"] {
+        crate::support::keyward::write_private(&setup.folder().join(name), &read(name));
+    }
+    let checked = setup.run(&["check"]);
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+    assert!(checked.stdout.contains("default deny"), "{checked:?}");
+    assert!(
+        checked.stdout.contains("file, syslog; on failure block"),
+        "{checked:?}"
+    );
+    let tests = setup.folder().join("policies/enterprise.test.yaml");
+    let tests = tests.to_str().unwrap();
+    let tested = setup.run(&["policy", "test", tests]);
+    assert_eq!(tested.status.code(), Some(0), "{tested:?}");
+
+    // And a test that fails is a failed check.
+    let broken = read("policies/enterprise.test.yaml").replacen("expect: deny", "expect: allow", 1);
+    crate::support::keyward::write_private(std::path::Path::new(tests), &broken);
+    let tested = setup.run(&["policy", "test", tests]);
+    assert_eq!(tested.status.code(), Some(1), "{tested:?}");
+}
+
+#[test]
+fn explain_tells_what_each_rule_made_of_a_call_and_what_it_saw() {
+    let setup = guarded(&upstream(), &policy(LAUNCH_CODES));
+    let call = setup.folder().join("call.json");
+    let text = r#"{ "tool": "chat", "arguments": { "prompt": "the launch codes" } }"#;
+    crate::support::keyward::write_private(&call, text);
+    let call = call.to_str().unwrap();
+    let explained = setup.run(&["policy", "explain", call, "--json"]);
+    assert_eq!(explained.status.code(), Some(0), "{explained:?}");
+    let told: Value = serde_json::from_str(&explained.stdout).unwrap();
+    let told = told.to_string();
+    for word in ["no-launch-codes", "deny", "args.prompt", "the launch codes"] {
+        assert!(told.contains(word), "{word} in {told}");
+    }
+    crate::support::keyward::write_private(std::path::Path::new(call), "{ \"tool\": ");
+    let broken = setup.run(&["policy", "explain", call]);
+    assert_eq!(broken.status.code(), Some(2), "{broken:?}");
+}
