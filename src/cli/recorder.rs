@@ -43,7 +43,7 @@ impl SecretRecorder for Recorder {
             let Some(audit) = self.audit.get().filter(|audit| audit.is_on()) else {
                 return Ok(());
             };
-            if event.consumer == Consumer::Audit.label() {
+            if *event.consumer == Consumer::Audit {
                 // The audit cannot wait for itself.
                 tracing::info!(
                     secret = %event.name,
@@ -77,7 +77,7 @@ fn record(event: &SecretEvent<'_>) -> Record {
     });
     record.secret = Some(RecordedSecret {
         name: event.name.to_string(),
-        consumer: event.consumer.to_owned(),
+        consumer: event.consumer.label().to_owned(),
         provider: event.provider.map(str::to_owned),
         version: event.version.map(str::to_owned),
     });
