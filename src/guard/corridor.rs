@@ -227,10 +227,14 @@ impl Corridor {
         let accepted = passage.accepted(validated.arguments()).await?;
         let decision = self.judge(&scene, validated.arguments()).await;
         let decided = self.decided(passage, policy::Direction::Input, &decision);
-        kept(accepted).await?;
-        kept(decided).await?;
-        let authorized = authorize(validated, plan, &decision, principal, is_approved)?;
-        self.ledger.count_call(principal);
+        // A call that is dropped here stays counted: who cancels wins nothing.
+        let recorded = match kept(accepted).await {
+            Ok(()) => kept(decided).await,
+            refused => refused,
+        };
+        let authorized = recorded
+            .and_then(|()| authorize(validated, plan, &decision, principal, is_approved))
+            .inspect_err(|_| self.ledger.take_back_call(principal))?;
 
         let (tool, mut arguments, plan) = authorized.into_parts();
         self.clean_arguments(passage, &mut arguments).await?;
@@ -273,8 +277,9 @@ impl Corridor {
         Ok(Outcome::Answer { text, structured })
     }
 
+    /// Counts a call and judges it.
     async fn judge(&self, scene: &Scene<'_>, arguments: &Map<String, Value>) -> Decision {
-        let usage = self.ledger.of(&scene.caller.principal.id);
+        let usage = self.ledger.count_call(&scene.caller.principal.id);
         self.policy.input(&scene.facts(arguments, usage)).await
     }
 
