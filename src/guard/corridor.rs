@@ -173,6 +173,13 @@ impl Corridor {
         let _unrecorded = passage.refused(&Refusal::NotApproved(code)).await;
     }
 
+    /// Records a request to call a tool that was none by its form.
+    pub async fn malformed(&self, tool: &str, caller: &Caller) {
+        let mut passage = self.recording.begin(tool, caller);
+        // There is no call in any case, and its client is told so.
+        let _unrecorded = passage.refused(&Refusal::Invalid(String::new())).await;
+    }
+
     /// Records a request that proved no right to be heard: there is no call, and no principal.
     pub fn unauthenticated(&self, code: &'static str) {
         self.strangers.record(&self.recording.audit, code);
