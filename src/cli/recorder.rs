@@ -51,7 +51,7 @@ impl SecretRecorder for Recorder {
             else {
                 return Ok(());
             };
-            if event.consumer == Consumer::Audit.label() {
+            if *event.consumer == Consumer::Audit {
                 // The audit cannot wait for itself.
                 tracing::info!(
                     secret = %event.name,
@@ -88,7 +88,7 @@ fn record(event: &SecretEvent<'_>, redactor: &Redactor) -> Record {
     });
     record.secret = Some(RecordedSecret {
         name: event.name.to_string(),
-        consumer: event.consumer.to_owned(),
+        consumer: event.consumer.label().to_owned(),
         provider: event.provider.map(str::to_owned),
         version: event.version.map(str::to_owned),
     });

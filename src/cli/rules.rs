@@ -47,7 +47,15 @@ pub(super) fn policy(config: &Config, tools: &[ToolShape]) -> Result<Policy, Wor
     for (index, pattern) in config.policy.files.iter().enumerate() {
         let place = ["policy", "files", &index.to_string()].map(str::to_owned);
         for file in files(config, pattern, &place)? {
-            attached.push(config::attached(&file).map_err(WorldError::Config)?);
+            let file: Attached<PolicyFile> = config::attached(&file).map_err(WorldError::Config)?;
+            if file.value == PolicyFile::default() {
+                let message = format!("no rule is in {}", file.path.display());
+                let help = "a file that lost its rules must not count as no rules: mend it, or do \
+                            not name it";
+                let problem = Problem::at(place.iter().cloned(), message, help);
+                return Err(WorldError::Config(config.explain(vec![problem])));
+            }
+            attached.push(file);
         }
     }
     let rules: Vec<PolicyFile> = attached.iter().map(|file| file.value.clone()).collect();

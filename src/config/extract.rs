@@ -208,7 +208,9 @@ impl<'t> Deserializer<'t> for Value<'t> {
     }
 
     fn deserialize_option<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        let seen = if self.0.is_null() {
+        // `allowed_tools:`, `condition:` or `audit:` with nothing behind it is a mistake, and must
+        // not lift a restriction.
+        let seen = if self.0.says_null() {
             visitor.visit_none()
         } else {
             visitor.visit_some(self)

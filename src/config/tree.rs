@@ -64,6 +64,12 @@ impl Node {
             if matches!(text.as_str(), "" | "~" | "null"))
     }
 
+    /// Whether `null` is written in so many letters: somebody means that there is none. A value
+    /// that is left out (for which a parser may give `~`) was rather forgotten.
+    pub(super) fn says_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar { text, plain: true } if text == "null")
+    }
+
     /// The steps from here to `id`, and the place of what is there.
     pub(super) fn locate(&self, id: Id) -> Option<(Vec<String>, Range<usize>)> {
         if self.id == id {

@@ -173,6 +173,13 @@ impl Corridor {
         let _unrecorded = passage.refused(&Refusal::NotApproved(code)).await;
     }
 
+    /// Records a request to call a tool that was none by its form.
+    pub async fn malformed(&self, tool: &str, caller: &Caller) {
+        let mut passage = self.recording.begin(tool, caller);
+        // There is no call in any case, and its client is told so.
+        let _unrecorded = passage.refused(&Refusal::Invalid(String::new())).await;
+    }
+
     /// Records a request that proved no right to be heard: there is no call, and no principal.
     pub fn unauthenticated(&self, code: &'static str) {
         self.strangers.record(&self.recording.audit, code);
@@ -227,10 +234,14 @@ impl Corridor {
         let accepted = passage.accepted(validated.arguments()).await?;
         let decision = self.judge(&scene, validated.arguments()).await;
         let decided = self.decided(passage, policy::Direction::Input, &decision);
-        kept(accepted).await?;
-        kept(decided).await?;
-        let authorized = authorize(validated, plan, &decision, principal, is_approved)?;
-        self.ledger.count_call(principal);
+        // A call that is dropped here stays counted: who cancels wins nothing.
+        let recorded = match kept(accepted).await {
+            Ok(()) => kept(decided).await,
+            refused => refused,
+        };
+        let authorized = recorded
+            .and_then(|()| authorize(validated, plan, &decision, principal, is_approved))
+            .inspect_err(|_| self.ledger.take_back_call(principal))?;
 
         let (tool, mut arguments, plan) = authorized.into_parts();
         self.clean_arguments(passage, &mut arguments).await?;
@@ -273,8 +284,9 @@ impl Corridor {
         Ok(Outcome::Answer { text, structured })
     }
 
+    /// Counts a call and judges it.
     async fn judge(&self, scene: &Scene<'_>, arguments: &Map<String, Value>) -> Decision {
-        let usage = self.ledger.of(&scene.caller.principal.id);
+        let usage = self.ledger.count_call(&scene.caller.principal.id);
         self.policy.input(&scene.facts(arguments, usage)).await
     }
 

@@ -215,12 +215,13 @@ impl Passage<'_> {
     fn log(&self, refusal: &Refusal) {
         let CallIdentity {
             request_id,
-            tool,
             principal,
+            ..
         } = &self.identity;
+        // The tool may be any text of the client's: as it is recorded, not as it was sent.
+        let tool = self.base.tool.as_deref();
         let (code, elapsed_ms) = (refusal.code(), milliseconds(self.elapsed()));
         match refusal {
-            // The name is the client's text: it is not logged unchecked.
             Refusal::UnknownTool => tracing::info!(request_id, principal, "refused: unknown tool"),
             Refusal::Failed(_) => {
                 let detail = refusal.operator();
@@ -274,9 +275,10 @@ impl Drop for Passage<'_> {
         drop(self.recording.audit.enqueue(record));
         let CallIdentity {
             request_id,
-            tool,
             principal,
+            ..
         } = &self.identity;
+        let tool = self.base.tool.as_deref();
         tracing::info!(request_id, tool, principal, "call cancelled");
     }
 }

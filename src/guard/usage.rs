@@ -39,9 +39,21 @@ impl Ledger {
         account.map(|account| account.used).unwrap_or_default()
     }
 
-    /// Counts a call that runs.
-    pub(super) fn count_call(&self, principal: &str) {
-        self.accounts().change(principal, |used| used.calls += 1);
+    /// Counts a call that is about to be judged, and says what was used before it. At once, or
+    /// calls that come together would all be judged as the first of them.
+    pub(super) fn count_call(&self, principal: &str) -> Usage {
+        let mut accounts = self.accounts();
+        let account = accounts.by_principal.get(principal);
+        let before = account.map(|account| account.used).unwrap_or_default();
+        accounts.change(principal, |used| used.calls += 1);
+        before
+    }
+
+    /// Takes back a call that was counted and does not run.
+    pub(super) fn take_back_call(&self, principal: &str) {
+        self.accounts().change(principal, |used| {
+            used.calls = used.calls.saturating_sub(1);
+        });
     }
 
     /// Counts what an answer cost.
@@ -83,8 +95,14 @@ mod tests {
     #[test]
     fn each_principal_has_an_account_of_its_own() {
         let ledger = Ledger::default();
+        let before = |calls| Usage {
+            calls,
+            ..Usage::default()
+        };
+        assert_eq!(ledger.count_call("alice"), before(0));
+        assert_eq!(ledger.count_call("alice"), before(1));
         ledger.count_call("alice");
-        ledger.count_call("alice");
+        ledger.take_back_call("alice");
         let tokens = |input_tokens, output_tokens| models::Usage {
             input_tokens,
             output_tokens,

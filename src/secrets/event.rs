@@ -9,7 +9,7 @@ use std::{future::ready, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-use super::{BreakerState, SecretName};
+use super::{BreakerState, Consumer, SecretName};
 use crate::call::CallIdentity;
 
 /// One use of a secret, or an attempt at one.
@@ -17,8 +17,8 @@ use crate::call::CallIdentity;
 pub struct SecretEvent<'a> {
     /// On whose behalf: principal, tool and request id.
     pub asker: &'a CallIdentity,
-    /// Which part of the program wanted it, as in [`super::Consumer::label`].
-    pub consumer: &'a str,
+    /// Which part of the program wanted it. Not its label: a model provider may be called anything.
+    pub consumer: &'a Consumer,
     /// The secret.
     pub name: &'a SecretName,
     /// How it ended.

@@ -145,7 +145,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::call::CallIdentity;
+    use crate::{call::CallIdentity, secrets::Consumer};
 
     #[test]
     fn labels_name_what_was_configured_and_never_who_asked() {
@@ -159,7 +159,7 @@ mod tests {
         for outcome in [SecretOutcome::Fetched, SecretOutcome::Hit] {
             let event = SecretEvent {
                 asker: &asker,
-                consumer: "openai",
+                consumer: &Consumer::ModelProvider("openai".into()),
                 name: &"team/openai".parse().unwrap(),
                 outcome,
                 provider: Some("vault"),

@@ -216,8 +216,16 @@ impl ServerHandler for Handler {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
+        if request.method == "tools/call" {
+            let params = request.params.as_ref();
+            let tool = params.and_then(|params| params.get("name")?.as_str());
+            let caller = self.caller(&context);
+            self.corridor
+                .malformed(tool.unwrap_or_default(), &caller)
+                .await;
+        }
         Err(match request.method.as_str() {
             "tools/call" | "tools/list" => {
                 ErrorData::invalid_params("the parameters are not of the method's form", None)

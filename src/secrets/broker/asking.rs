@@ -311,7 +311,7 @@ impl Broker {
         self.recorder
             .record(&SecretEvent {
                 asker,
-                consumer: consumer.label(),
+                consumer,
                 name,
                 outcome: SecretOutcome::StillRefused,
                 provider: Some(refused.provider),
@@ -340,7 +340,7 @@ impl Broker {
         let secret = outcome.as_ref().ok();
         let event = SecretEvent {
             asker,
-            consumer: consumer.label(),
+            consumer,
             name,
             outcome: how,
             provider: match &outcome {
