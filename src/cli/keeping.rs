@@ -5,7 +5,7 @@
 //! audit. The keys of the audit are the one use of secrets that is not recorded in it, because it
 //! cannot wait for itself; they are logged.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use reqwest::{Url, header::HeaderValue};
@@ -199,6 +199,8 @@ enum Key {
     Named {
         binding: Binding,
         kept: OnceCell<Arc<Secret>>,
+        /// How long a call may wait for it.
+        deadline: Duration,
     },
 }
 
@@ -216,6 +218,7 @@ pub(super) fn hashes(world: &World) -> Result<Hashes, WorldError> {
     Ok(Hashes(Key::Named {
         binding: bind(world, name, path, None)?,
         kept: OnceCell::new(),
+        deadline: settings.map_or(Duration::ZERO, |settings| settings.deadline),
     }))
 }
 
@@ -229,10 +232,15 @@ impl Hashes {
     pub(super) async fn with<R>(&self, hash: impl FnOnce(&[u8]) -> R) -> Option<R> {
         match &self.0 {
             Key::OfThisRun(key) => Some(hash(&key[..])),
-            Key::Named { binding, kept } => {
+            Key::Named {
+                binding,
+                kept,
+                deadline,
+            } => {
                 let asker = asker();
-                let fetched = kept.get_or_try_init(|| binding.look(&asker)).await;
-                Some(fetched.ok()?.expose(hash))
+                let fetched = kept.get_or_try_init(|| binding.look(&asker));
+                let fetched = tokio::time::timeout(*deadline, fetched).await;
+                Some(fetched.ok()?.ok()?.expose(hash))
             }
         }
     }

@@ -30,6 +30,37 @@ pub struct ApprovalRequest {
     pub key: ApprovalKey,
     /// The question, in words for a person.
     pub question: String,
+    /// The beginning of the arguments, as they came.
+    pub(super) arguments: String,
+}
+
+/// How much of the arguments a person is shown, in characters.
+const MAX_SHOWN: usize = 2_000;
+
+/// The beginning of `arguments`, as JSON.
+pub(super) fn beginning(arguments: &serde_json::Map<String, Value>) -> String {
+    // Each is cut for itself, so that a long one hides none behind it.
+    let each = MAX_SHOWN / arguments.len().max(1);
+    let cut = |value: &Value| {
+        let text = value.to_string();
+        match text.char_indices().nth(each) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        }
+    };
+    let told = arguments.iter().take(MAX_SHOWN);
+    let told: Vec<String> = told
+        .map(|(name, value)| format!("{name}: {}", cut(value)))
+        .collect();
+    told.join("\n")
+}
+
+/// Cleaned arguments, as they follow the question.
+pub(super) fn shown(arguments: &str) -> String {
+    match arguments {
+        "" => String::new(),
+        arguments => format!(" It would be called with:\n{arguments}"),
+    }
 }
 
 /// The question for a call of `tool`.

@@ -44,7 +44,11 @@ pub(super) fn authorize(
             let key = ApprovalKey::of(&asked).ok_or_else(|| denied(decision))?;
             if !is_approved(&key) {
                 let question = approval::question(tool, model, decision.reason.as_deref());
-                return Err(Refusal::NeedsApproval(ApprovalRequest { key, question }));
+                return Err(Refusal::NeedsApproval(ApprovalRequest {
+                    key,
+                    question,
+                    arguments: approval::beginning(validated.arguments()),
+                }));
             }
         }
     }

@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Caller, InvalidArguments, Outcome, Received, Recording, Validator,
+    Caller, InvalidArguments, Outcome, Received, Recording, Validator, approval,
     authorization::{authorize, denied},
+    cleaning::{Cleaner, NotCleaned},
     fields::{FieldPattern, sensitive},
     policy::{self, Decision, Facts, Policy, ToolShape, Usage, Verdict},
     recording::Passage,
@@ -33,6 +34,7 @@ pub struct Corridor {
     validator: Validator,
     policy: Arc<Policy>,
     redactor: Arc<Redactor>,
+    cleaner: Cleaner,
     recording: Recording,
     ledger: Ledger,
     strangers: Unauthenticated,
@@ -121,6 +123,7 @@ impl Corridor {
             validator,
             policy,
             redactor: Arc::clone(&recording.redactor),
+            cleaner: Cleaner::new(Arc::clone(&recording.redactor)),
             recording,
             ledger: Ledger::default(),
             strangers: Unauthenticated::default(),
@@ -218,10 +221,14 @@ impl Corridor {
                 return Err(Refusal::Invalid(problems));
             }
         };
-        let plan = shown
-            .tool
-            .plan(validated.arguments(), &passage.identity)
-            .map_err(Refusal::Failed)?;
+        let plan = shown.tool.plan(validated.arguments(), &passage.identity);
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(error) => {
+                passage.unfit(validated.arguments()).await?;
+                return Err(Refusal::Failed(error));
+            }
+        };
         passage.planned(&plan);
         let scene = Scene {
             caller: &caller,
@@ -233,15 +240,18 @@ impl Corridor {
         let principal = &caller.principal.id;
         let accepted = passage.accepted(validated.arguments()).await?;
         let decision = self.judge(&scene, validated.arguments()).await;
-        let decided = self.decided(passage, policy::Direction::Input, &decision);
+        let authorized = authorize(validated, plan, &decision, principal, is_approved);
+        let is_approved = decision.verdict == Verdict::RequireApproval && authorized.is_ok();
+        let decided = self.decided(passage, policy::Direction::Input, &decision, is_approved);
         // A call that is dropped here stays counted: who cancels wins nothing.
         let recorded = match kept(accepted).await {
             Ok(()) => kept(decided).await,
             refused => refused,
         };
         let authorized = recorded
-            .and_then(|()| authorize(validated, plan, &decision, principal, is_approved))
-            .inspect_err(|_| self.ledger.take_back_call(principal))?;
+            .and(authorized)
+            .inspect_err(|_| self.ledger.take_back_call(principal))
+            .map_err(|refusal| self.with_arguments(refusal))?;
 
         let (tool, mut arguments, plan) = authorized.into_parts();
         self.clean_arguments(passage, &mut arguments).await?;
@@ -271,7 +281,7 @@ impl Corridor {
                 &mut structured,
             )
             .await;
-        kept(self.decided(passage, policy::Direction::Output, &decision)).await?;
+        kept(self.decided(passage, policy::Direction::Output, &decision, false)).await?;
         if decision.verdict == Verdict::Deny {
             return Err(denied(&decision));
         }
@@ -282,6 +292,21 @@ impl Corridor {
         let text = tool.text(&structured);
         passage.answered(&text).await?;
         Ok(Outcome::Answer { text, structured })
+    }
+
+    /// Shows a person whose approval is asked what they would approve, as far as it may be seen.
+    fn with_arguments(&self, refusal: Refusal) -> Refusal {
+        match refusal {
+            Refusal::NeedsApproval(mut request) => {
+                let shown = self
+                    .redactor
+                    .text(Direction::Audit, &request.arguments)
+                    .text;
+                request.question.push_str(&approval::shown(&shown));
+                Refusal::NeedsApproval(request)
+            }
+            refusal => refusal,
+        }
     }
 
     /// Counts a call and judges it.
@@ -296,10 +321,11 @@ impl Corridor {
         passage: &Passage<'_>,
         direction: policy::Direction,
         decision: &Decision,
+        is_approved: bool,
     ) -> Option<Pending> {
         self.policy
             .judges(&passage.identity.tool, direction)
-            .then(|| passage.decided(direction.label(), decision))
+            .then(|| passage.decided(direction.label(), decision, is_approved))
     }
 
     /// Takes out of the arguments what must not reach a model, or refuses the call for it.
@@ -308,10 +334,9 @@ impl Corridor {
         passage: &Passage<'_>,
         arguments: &mut Map<String, Value>,
     ) -> Result<(), Refusal> {
-        let mut document = Value::Object(std::mem::take(arguments));
-        let report = self
-            .redactor
-            .document(Direction::ToModel, &mut document, &[]);
+        let document = Value::Object(std::mem::take(arguments));
+        let cleaned = self.cleaner.document(Direction::ToModel, document, &[]);
+        let (document, report) = cleaned.await.map_err(|NotCleaned| not_cleaned())?;
         if let Value::Object(cleaned) = document {
             *arguments = cleaned;
         }
@@ -336,9 +361,12 @@ impl Corridor {
         shown: &Shown,
         structured: &mut Value,
     ) -> Result<bool, Refusal> {
-        let report = self
-            .redactor
-            .document(Direction::ToClient, structured, &shown.sensitive);
+        let document = structured.take();
+        let cleaned = self
+            .cleaner
+            .document(Direction::ToClient, document, &shown.sensitive);
+        let (document, report) = cleaned.await.map_err(|NotCleaned| not_cleaned())?;
+        *structured = document;
         if report.findings.is_empty() {
             return Ok(report.changed);
         }
@@ -360,6 +388,10 @@ impl Corridor {
         let what = "an answer does not fit its output schema";
         Err(Refusal::Failed(ToolError::Internal(what)))
     }
+}
+
+fn not_cleaned() -> Refusal {
+    Refusal::Failed(ToolError::Internal("a document could not be redacted"))
 }
 
 /// Waits for a record. What must not happen unrecorded stands behind this.

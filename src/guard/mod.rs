@@ -6,6 +6,7 @@
 
 mod approval;
 mod authorization;
+mod cleaning;
 mod corridor;
 mod fields;
 mod outcome;

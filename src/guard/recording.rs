@@ -157,11 +157,20 @@ impl Passage<'_> {
     }
 
     /// Records a decision of the policy.
-    pub(super) fn decided(&self, direction: &'static str, decision: &Decision) -> Pending {
+    pub(super) fn decided(
+        &self,
+        direction: &'static str,
+        decision: &Decision,
+        is_approved: bool,
+    ) -> Pending {
         let mut record = self.record(Event::PolicyDecision);
         record.decision = Some(RecordedDecision {
             direction,
-            verdict: decision.verdict.label(),
+            verdict: if is_approved {
+                "approved"
+            } else {
+                decision.verdict.label()
+            },
             rules: decision.rules.clone(),
             reason: decision.reason.clone(),
         });

@@ -22,12 +22,16 @@ use rmcp::{
     service::{ElicitationMode, RequestContext},
 };
 
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
+
 use crate::guard::{ApprovalKey, ApprovalRequest};
 
 /// How long a person may take to answer.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The most states that can be redeemed and remembered within [`PATIENCE`].
 const MAX_REDEEMED: usize = 10_000;
+/// The most calls that wait for a person at the same time.
+const MAX_WAITING: usize = 32;
 /// The one question within an `input_required` result.
 const QUESTION: &str = "approval";
 
@@ -36,6 +40,8 @@ pub(super) struct Approvals {
     /// `None` if no key could be made: then nothing is ever redeemed.
     codec: Option<RequestStateCodec>,
     redeemed: Mutex<HashMap<Vec<u8>, Instant>>,
+    /// Calls that wait while a person is asked: each keeps its arguments.
+    waiting: Semaphore,
 }
 
 /// How a client can be asked.
@@ -72,7 +78,13 @@ impl Approvals {
         Self {
             codec: RequestStateCodec::try_new(key).ok(),
             redeemed: Mutex::default(),
+            waiting: Semaphore::new(MAX_WAITING),
         }
+    }
+
+    /// A place among the calls that wait for a person.
+    pub(super) fn pending(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
+        self.waiting.try_acquire()
     }
 
     /// The answer that makes a client ask its person and call again.

@@ -124,6 +124,14 @@ impl Handler {
             }
             (Asking::ByAnswer, _) => return Ok(self.approvals.input_required(&request).into()),
             (Asking::Meanwhile, _) => {
+                let Ok(_place) = self.approvals.pending() else {
+                    self.corridor
+                        .not_approved(&tool, &caller, "approvals_pending")
+                        .await;
+                    return refused(
+                        "too many calls wait for a person's approval; answer those first",
+                    );
+                };
                 if approval::ask(context, &request).await == Said::Yes {
                     let call = Call {
                         tool,

@@ -52,6 +52,8 @@ const INVALID_REQUEST: i32 = -32600;
 const ARRIVAL: Duration = Duration::from_secs(10);
 /// For calls in flight to finish when the process ends; as long as `rmcp` grants over stdio.
 const DRAIN: Duration = Duration::from_secs(5);
+/// For what is cancelled then to end.
+const CANCELLED: Duration = Duration::from_millis(500);
 
 /// Serves on `listener` until `shutdown` is cancelled; calls in flight may then finish within
 /// 5 s, what is left is cancelled.
@@ -101,11 +103,12 @@ pub async fn serve_http(
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, connections.shutdown())
-        .await
-        .is_err()
-    {
+    let mut ended = std::pin::pin!(connections.shutdown());
+    if tokio::time::timeout(DRAIN, &mut ended).await.is_err() {
         tracing::warn!("calls still in flight are cancelled");
+        calls.cancel();
+        // So that the end of each is recorded before that of the server.
+        let _left = tokio::time::timeout(CANCELLED, ended).await;
     }
     calls.cancel();
 }

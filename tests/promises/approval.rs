@@ -52,7 +52,7 @@ fn a_client_that_can_ask_is_asked_and_the_call_runs_only_on_yes() {
         let (question, result) = chat_answering(&mut keyward, no);
         let message = question["params"]["message"].as_str().unwrap();
         assert!(
-            message.contains("It costs money.") && message.contains("chat"),
+            message.contains("It costs money.") && message.contains("prompt: \"ping\""),
             "{message}"
         );
         assert_eq!(result["isError"], true, "{result}");
@@ -70,6 +70,19 @@ fn a_client_that_can_ask_is_asked_and_the_call_runs_only_on_yes() {
     let declined = "approval_declined";
     assert_eq!(codes, [asked, declined, asked, declined, asked, "-"]);
     assert_eq!(ends[5]["outcome"], "answered");
+    let decisions = events(&keyward.setup, "policy_decision");
+    let verdicts: Vec<_> = decisions
+        .iter()
+        .map(|it| &it["decision"]["verdict"])
+        .collect();
+    assert_eq!(verdicts.last().unwrap(), &"approved", "{decisions:#?}");
+    assert!(
+        verdicts
+            .iter()
+            .rev()
+            .skip(1)
+            .all(|verdict| *verdict == "require_approval")
+    );
     assert_eq!(
         ends[0]["client"],
         json!({ "name": "asker", "version": "7" })
@@ -182,5 +195,31 @@ fn a_legacy_client_over_stateless_http_cannot_be_asked_and_is_refused() {
     let plain = json!({ "name": "chat", "arguments": { "prompt": "ping" } });
     let (_, answer) = post(&server.url, Some(TOKEN), "tools/call", plain);
     assert_eq!(answer["result"]["isError"], true, "{answer}");
+    assert!(upstream.seen().is_empty());
+}
+
+#[test]
+fn what_waits_for_a_person_is_bounded() {
+    let upstream = upstream();
+    let mut keyward = asking_client(&upstream);
+    let params = json!({ "name": "chat", "arguments": { "prompt": "ping" } });
+    let waiting: Vec<u64> = (0..33)
+        .map(|_| keyward.start_request("tools/call", params.clone()))
+        .collect();
+    // One of them is refused at once; the others ask.
+    let refused = loop {
+        let message = keyward.read();
+        if message.get("method").is_none() {
+            break message;
+        }
+    };
+    assert!(
+        waiting.contains(&refused["id"].as_u64().unwrap()),
+        "{refused}"
+    );
+    assert!(
+        text(&refused["result"]).contains("wait for a person"),
+        "{refused}"
+    );
     assert!(upstream.seen().is_empty());
 }

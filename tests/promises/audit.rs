@@ -99,8 +99,11 @@ fn what_never_became_a_call_is_recorded_too() {
     keyward.call("no_such_tool", json!({ "a": 1 }));
     keyward.call("chat", json!({ "prompt": 5 }));
     keyward.call("chat", json!({ "prompt": "ping", "model": "nobodys" }));
+    let list = json!({ "name": "chat", "arguments": [] });
+    assert_eq!(keyward.request("tools/call", list)["error"]["code"], -32602);
     let ends = events(&keyward.setup, "call_ended");
-    let codes = ["unknown_tool", "invalid_arguments", "unknown_model"];
+    let invalid = "invalid_arguments";
+    let codes = ["unknown_tool", invalid, "unknown_model", invalid];
     assert_eq!(field(&ends, "code"), codes, "{ends:#?}");
     assert_eq!(ends[0]["tool"], "no_such_tool");
     assert!(ends[0]["arguments_hmac"][""].is_string(), "{ends:#?}");
@@ -345,4 +348,16 @@ fn an_audit_is_of_calls_in_both_eras() {
     let accepted = &events(&keyward.setup, "call_accepted")[0];
     assert_eq!(accepted["trace_id"], "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(accepted["client"]["name"], "promises");
+}
+
+#[test]
+fn a_model_provider_is_recorded_whatever_it_is_called() {
+    let upstream = upstream();
+    let setup = guarded(&upstream, AUDIT);
+    let config = std::fs::read_to_string(setup.config_file()).unwrap();
+    let renamed = config.replace("  providers:\n    stand-in:", "  providers:\n    audit:");
+    crate::support::keyward::write_private(setup.config_file(), &renamed);
+    let mut keyward = serve(setup);
+    assert_eq!(chat(&mut keyward, "ping")["isError"], false);
+    assert_eq!(events(&keyward.setup, "secret_used").len(), 1);
 }

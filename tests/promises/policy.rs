@@ -298,3 +298,41 @@ fn explain_tells_what_each_rule_made_of_a_call_and_what_it_saw() {
     let broken = setup.run(&["policy", "explain", call]);
     assert_eq!(broken.status.code(), Some(2), "{broken:?}");
 }
+
+#[test]
+fn a_limit_of_calls_holds_for_calls_that_come_at_once() {
+    let rules =
+        "    - { id: three, when: { tools: [chat] }, condition: 'usage.calls >= 3', action: deny }";
+    let upstream = upstream();
+    let mut keyward = serve(guarded(&upstream, &(policy(rules) + AUDIT)));
+    let params = json!({ "name": "chat", "arguments": { "prompt": "ping" } });
+    let calls: Vec<u64> = (0..50)
+        .map(|_| keyward.start_request("tools/call", params.clone()))
+        .collect();
+    let answers: Vec<Value> = calls.iter().map(|id| keyward.answer_to(*id)).collect();
+    let ran = answers
+        .iter()
+        .filter(|answer| answer["result"]["isError"] == false);
+    assert_eq!((ran.count(), upstream.seen().len()), (3, 3));
+}
+
+#[test]
+fn rules_that_are_left_empty_are_refused_and_never_mean_everything() {
+    let setup = guarded(&upstream(), "policy: { files: [rules.yaml] }\n");
+    let file = setup.folder().join("rules.yaml");
+    for empty in [
+        "",
+        "# nothing yet\n",
+        "rules:\n  - { id: a, condition: , action: allow }\n",
+        "rules:\n  - { id: a, when: { tools: }, action: allow }\n",
+        "rules:\n  - { id: a, when: { tools: [] }, action: allow }\n",
+    ] {
+        crate::support::keyward::write_private(&file, empty);
+        let ended = setup.run(&["check"]);
+        assert_eq!(ended.status.code(), Some(1), "{empty:?}: {ended:?}");
+    }
+    for section in ["audit:\n", "policy: { default: }\n"] {
+        let ended = Setup::with_config(section).run(&["check"]);
+        assert_eq!(ended.status.code(), Some(1), "{section:?}: {ended:?}");
+    }
+}
