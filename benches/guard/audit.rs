@@ -3,15 +3,18 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{Arc, mpsc::sync_channel},
+    thread,
     time::{Duration, Instant},
 };
 
 use keyward::audit::{
     Event, Fsync, Record, RecordedClient, RecordedPrincipal, Verification, verify,
 };
+use tokio::{runtime::Runtime, sync::oneshot};
 
 use crate::{
-    figures::{show, verdict},
+    figures::{Samples, show, verdict},
     house::{self, runtime},
 };
 
@@ -24,6 +27,9 @@ const CASES: [(Fsync, &str, usize, usize, Option<f64>); 6] = [
     (Fsync::Never, "never", 64, 300_000, Some(100_000.0)),
     (Fsync::Never, "never", 512, 300_000, None),
 ];
+
+/// How many records are kept one at a time.
+const ALONE: usize = 10_000;
 
 /// Prints the tables of the audit.
 pub fn measure() {
@@ -43,6 +49,8 @@ pub fn measure() {
         verified = Some((folder, kept));
     }
     let (folder, kept) = verified.unwrap();
+    println!();
+    one_record();
     println!();
     verification(folder.path(), kept);
 }
@@ -70,6 +78,71 @@ fn keep(folder: &Path, fsync: Fsync, waiters: usize, each: usize) -> Duration {
         audit.close().await;
         took
     })
+}
+
+/// Prints what a record takes that comes alone, and of what that is made.
+fn one_record() {
+    println!("| one record at a time | p50 | p99 |\n|---|---|---|");
+    let folder = house::folder();
+    let audit = house::audit_in(folder.path(), Fsync::Never);
+    let runtime = runtime();
+    let kept = runtime.block_on(async {
+        let task = tokio::spawn(async move {
+            let (base, mut samples) = (record(), Samples::default());
+            for _ in 0..ALONE {
+                let record = base.again(Event::CallAccepted);
+                let began = Instant::now();
+                audit.record(record).await.unwrap();
+                samples.push(began.elapsed());
+            }
+            audit.close().await;
+            samples
+        });
+        task.await.unwrap()
+    });
+    println!("| kept in a file, `fsync: never` | {} |", kept.cells());
+    let mut sink = house::sink_in(folder.path(), Fsync::Never);
+    let batch = [Arc::new(record())];
+    let mut written = Samples::default();
+    for _ in 0..ALONE {
+        let began = Instant::now();
+        sink.write(&batch).unwrap();
+        written.push(began.elapsed());
+    }
+    println!(
+        "| … written by the sink, without a thread between | {} |",
+        written.cells()
+    );
+    println!(
+        "| … a bare question to a thread, and its answer | {} |",
+        asked(&runtime).cells()
+    );
+}
+
+/// How long a task waits for a thread that does nothing but answer.
+fn asked(runtime: &Runtime) -> Samples {
+    let (queue, questions) = sync_channel::<oneshot::Sender<()>>(1);
+    let thread = thread::spawn(move || {
+        for question in questions {
+            question.send(()).unwrap();
+        }
+    });
+    let samples = runtime.block_on(async {
+        let task = tokio::spawn(async move {
+            let mut samples = Samples::default();
+            for _ in 0..ALONE {
+                let began = Instant::now();
+                let (question, answer) = oneshot::channel();
+                queue.send(question).unwrap();
+                answer.await.unwrap();
+                samples.push(began.elapsed());
+            }
+            samples
+        });
+        task.await.unwrap()
+    });
+    thread.join().unwrap();
+    samples
 }
 
 fn verification(folder: &Path, kept: usize) {

@@ -187,6 +187,12 @@ pub fn corridor(
 
 /// An audit that keeps records in a file of `folder`.
 pub fn audit_in(folder: &Path, fsync: Fsync) -> Arc<Audit> {
+    let sinks = vec![sink_in(folder, fsync)];
+    Arc::new(Audit::new(sinks, OnFailure::Block, Duration::from_secs(30)).unwrap())
+}
+
+/// The sink of [`audit_in`] alone.
+pub fn sink_in(folder: &Path, fsync: Fsync) -> Box<dyn Sink> {
     let settings = FileSettings {
         path: "audit.jsonl".into(),
         rotate_bytes: ROTATE_BYTES,
@@ -195,9 +201,7 @@ pub fn audit_in(folder: &Path, fsync: Fsync) -> Arc<Audit> {
         fsync,
         checkpoints: None,
     };
-    let sink = FileSink::new(settings, folder, Arc::new(|| None)).unwrap();
-    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(sink)];
-    Arc::new(Audit::new(sinks, OnFailure::Block, Duration::from_secs(30)).unwrap())
+    Box::new(FileSink::new(settings, folder, Arc::new(|| None)).unwrap())
 }
 
 /// A folder on the disk that the build is on: the system's own may be memory.
