@@ -121,7 +121,14 @@ mod tests {
             json!({ "const": 7 }),
             json!({ "type": "integer", "minimum": 3, "maximum": 5 }),
             json!({ "type": "integer", "exclusiveMinimum": 3, "multipleOf": 5 }),
+            json!({ "type": "integer", "exclusiveMinimum": 1 }),
+            json!({ "type": "integer", "exclusiveMaximum": 1 }),
             json!({ "type": "number", "maximum": 0.5 }),
+            json!({ "type": "string", "format": "date-time" }),
+            json!({ "type": "string", "format": "date" }),
+            json!({ "type": "string", "format": "time" }),
+            json!({ "type": "string", "format": "email" }),
+            json!({ "type": "string", "format": "uri" }),
             json!({ "type": ["boolean", "null"] }),
             json!({ "type": "object", "properties": {
                 "a": { "type": "array", "items": { "type": "string", "format": "date-time" } },
@@ -129,10 +136,11 @@ mod tests {
             }, "required": ["a", "b"] }),
         ] {
             let sampled = whole(schema.clone());
-            assert!(
-                jsonschema::is_valid(&schema, &sampled),
-                "{schema}: {sampled}"
-            );
+            let validator = jsonschema::options()
+                .should_validate_formats(true)
+                .build(&schema)
+                .unwrap();
+            assert!(validator.is_valid(&sampled), "{schema}: {sampled}");
         }
     }
 

@@ -227,6 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn signs_and_steps_count_with_space_between_them_too() {
+        for (link, end) in [("!", "true"), ("- ", "1"), ("a .", "b"), ("a.\n", "b")] {
+            let fine = link.repeat(MAX_NESTING) + end;
+            assert_eq!(parsed(&fine), Ok(()), "{fine}");
+            let fault = parsed(&(link.repeat(MAX_NESTING + 1) + end)).unwrap_err();
+            assert!(fault.message.contains("nested too deeply"), "{fault:?}");
+        }
+        let apart = "-1 == !true.a || ".repeat(MAX_NESTING + 1) + "true";
+        assert_eq!(parsed(&apart), Ok(()));
+    }
+
+    #[test]
+    fn a_fault_at_the_end_of_the_text_has_no_place_beyond_it() {
+        for (source, place) in [("", None), ("true &&", Some((1, 8))), ("true &&\n", None)] {
+            assert_eq!(parsed(source).unwrap_err().place, place, "{source:?}");
+        }
+    }
+
+    #[test]
     fn a_fault_has_a_place_and_does_not_repeat_the_text() {
         let fault = parsed("true &&\n  sk-live-1 2").unwrap_err();
         assert_eq!(fault.place, Some((2, 13)));

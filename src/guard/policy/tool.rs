@@ -143,10 +143,18 @@ mod tests {
             schema(json!({ "type": "object", "properties": { "a": { "type": "string" } } }));
         assert!(matches!(property(&closed, "a"), Below::Known(_)));
         assert_eq!(property(&closed, "b"), Below::Absent);
+        for plain in [json!(["string"]), json!(["string", "null"])] {
+            let schema = schema(json!({ "properties": { "a": { "type": plain } } }));
+            assert!(
+                matches!(property(&schema, "a"), Below::Known(_)),
+                "{schema:?}"
+            );
+        }
         for mixed in [
             json!({}),
             json!(true),
             json!({ "type": ["string", "integer"] }),
+            json!({ "type": ["string", "integer", "null"] }),
         ] {
             let schema = schema(json!({ "properties": { "a": mixed } }));
             assert_eq!(property(&schema, "a"), Below::Unknown, "{schema:?}");
@@ -185,7 +193,9 @@ mod tests {
         ));
         assert_eq!(items(&schema(json!({ "items": true }))), Below::Unknown);
         assert_eq!(
-            items(&schema(json!({ "items": {}, "prefixItems": [] }))),
+            items(&schema(
+                json!({ "items": { "type": "string" }, "prefixItems": [] })
+            )),
             Below::Unknown
         );
         assert_eq!(items(&schema(json!({ "type": "string" }))), Below::Absent);

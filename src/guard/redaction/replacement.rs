@@ -189,10 +189,22 @@ mod tests {
         assert_ne!(once, value);
         let shapes = |text: &str| text.chars().map(shape).collect::<String>();
         assert_eq!(shapes(&once), shapes(value));
-        for length in 12..20 {
+        // One in ten of as many would pass.
+        for length in 2..120 {
             let card = imitate(&"1".repeat(length));
             let digits: Vec<u8> = card.bytes().map(|byte| byte - b'0').collect();
             assert!(!personal::passes_luhn(&digits), "{card}");
         }
+    }
+
+    #[test]
+    fn an_imitation_follows_from_the_key_and_does_not_repeat_itself() {
+        let value = "a".repeat(64);
+        let imitation = replaced(Strategy::TypePreserving, &value);
+        assert_ne!(imitation, replaced(Strategy::TypePreserving, &value));
+        let (first, second) = imitation.split_at(32);
+        assert_ne!(first, second);
+        let letters: std::collections::BTreeSet<char> = imitation.chars().collect();
+        assert!(letters.len() > 8, "{imitation}");
     }
 }

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
+
 use super::*;
 use crate::guard::policy::{failure::Failure, rule::Rule};
 
@@ -167,6 +169,27 @@ async fn waiting_for_a_turn_ends_at_the_deadline_too() {
     drop(turns);
     let decision = judged(&policy, &call("people", names(1))).await;
     assert!(!decision.is_error);
+}
+
+#[tokio::test]
+async fn few_short_rules_are_judged_in_one_go_and_many_let_others_go_between() {
+    let first_go = |count: usize| {
+        let rules = (0..count).map(|number| RuleSettings {
+            id: format!("rule-{number}"),
+            condition: Some("args.id == 2".to_owned()),
+            ..one_rule("true").rules.remove(0)
+        });
+        let settings = PolicySettings {
+            rules: rules.collect(),
+            ..PolicySettings::default()
+        };
+        let policy = Policy::compile(&settings, &[], &tools()).ok().unwrap();
+        let call = call("people", json!({ "id": 1 }));
+        policy.input(&call.facts()).now_or_never()
+    };
+    let few = first_go(256);
+    assert!(few.is_some_and(|decision| decision.verdict == Verdict::Allow));
+    assert!(first_go(257).is_none());
 }
 
 #[tokio::test]

@@ -135,6 +135,20 @@ async fn what_was_seen_are_the_variables_and_not_the_names_that_comprehensions_b
     );
 }
 
+#[tokio::test]
+async fn a_variable_that_a_comprehension_compares_its_items_with_was_seen_too() {
+    let policy = denying("files.exists(f, f.size > usage.calls)")
+        .ok()
+        .unwrap();
+    let verdicts = policy.explain(&call("people", json!({ "id": 1 })).facts(), None);
+    let saw: Vec<_> = verdicts[0]
+        .saw
+        .iter()
+        .map(|seen| seen.path.as_str())
+        .collect();
+    assert_eq!(saw, ["files", "usage.calls"]);
+}
+
 const TESTS: &str = "tests:
   - name: codes are denied
     call: { tool: chat, arguments: { prompt: launch codes } }

@@ -18,6 +18,39 @@ async fn without_a_rule_the_default_decides() {
     );
 }
 
+#[test]
+fn what_is_judged_is_what_a_rule_or_a_default_that_denies_is_about() {
+    use crate::guard::policy::{DefaultAction, Direction};
+
+    let judged = |yaml: &str| {
+        let policy = policy(yaml);
+        let of = |tool: &str| {
+            [Direction::Input, Direction::Output].map(|direction| policy.judges(tool, direction))
+        };
+        (of("people"), of("chat"), of("unknown"))
+    };
+    assert_eq!(
+        judged("rules: [{ id: r, when: { tools: [people] }, action: deny }]"),
+        ([true, false], [false, false], [true, true])
+    );
+    assert_eq!(
+        judged(
+            "rules: [{ id: r, when: { tools: [people], direction: output }, action: \
+             filter_sensitive_fields }]"
+        ),
+        ([false, true], [false, false], [true, true])
+    );
+    assert_eq!(
+        judged("default: deny"),
+        ([true, false], [true, false], [true, true])
+    );
+    assert_eq!(policy("{}").default_action(), DefaultAction::Allow);
+    assert_eq!(
+        policy("default: deny").default_action(),
+        DefaultAction::Deny
+    );
+}
+
 #[tokio::test]
 async fn a_rule_that_holds_denies_with_its_reason() {
     let decision = says("args.id == 666", json!({ "id": 666 })).await;

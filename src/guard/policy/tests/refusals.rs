@@ -116,6 +116,27 @@ fn a_field_that_only_some_of_the_tools_have_is_found_on_the_others() {
 }
 
 #[test]
+fn what_no_schema_tells_of_is_not_tried_on_a_sample() {
+    for fine in [
+        "args.free.x == 1",
+        "args.free.exists(x, x.y == 1)",
+        "args.free.x == 1 && args.names.exists(n, n == 'x')",
+    ] {
+        denying(fine).unwrap_or_else(|problems| panic!("{fine}: {problems:#?}"));
+    }
+}
+
+#[test]
+fn a_comprehension_may_hold_lists_and_maps_of_constants() {
+    for fine in [
+        "args.names.exists(n, n in ['a', 'b'])",
+        "args.names.exists(n, n in {'a': true, 'b': false})",
+    ] {
+        denying(fine).unwrap_or_else(|problems| panic!("{fine}: {problems:#?}"));
+    }
+}
+
+#[test]
 fn calls_that_leave_out_what_a_rule_reads_are_warned_of() {
     let warned = denying("args.note == 'x'").ok().unwrap();
     assert_eq!(warned.warnings().len(), 1);

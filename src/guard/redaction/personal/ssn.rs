@@ -56,6 +56,8 @@ mod tests {
         for number in ["123-45-6789", "899-99-9999", "001-01-0001"] {
             assert!(found(number, number), "{number}");
         }
+        assert!(found("123-45-6789- a dash", "123-45-6789"));
+        assert!(found("123-45-6789-", "123-45-6789"));
         assert!(found("SSN: 123456789", "123456789"));
         assert!(found("Social Security no. 123 45 6789", "123 45 6789"));
     }

@@ -186,6 +186,30 @@ mod tests {
     }
 
     #[test]
+    fn letters_behind_what_is_wrapped_do_not_hide_it() {
+        let wrapped = BASE64_URL_SAFE_NO_PAD.encode(PLAIN);
+        for more in 0..4 {
+            let text = format!("{wrapped}{}", "z".repeat(more));
+            assert_eq!(seen(&text).as_deref(), Some(&*wrapped), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_short_first_line_is_joined_too() {
+        let wrapped = BASE64_URL_SAFE_NO_PAD.encode(PLAIN);
+        for length in 1..16 {
+            let (first, second) = wrapped.split_at(length);
+            for line_break in ["\n", "\r\n"] {
+                for before in ["", "x ", "\n"] {
+                    let lines = format!("{first}{line_break}{second}");
+                    let text = format!("{before}{lines}");
+                    assert_eq!(seen(&text).as_deref(), Some(&*lines), "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn lines_are_joined() {
         let wrapped = BASE64_STANDARD.encode(PLAIN);
         let (first, second) = wrapped.split_at(49);

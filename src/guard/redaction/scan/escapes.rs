@@ -157,7 +157,12 @@ mod tests {
         assert_eq!(passages("key: %41%42 c"), ["key: AB"]);
         assert_eq!(passages(r"a %41 \u0042 c \/d e"), ["a A B c /d"]);
         assert_eq!(passages(&format!("%41 {far}{far}%42"))[0], "A");
+        assert_eq!(
+            passages(&format!("{far}k%65y = %41")),
+            [format!("{}key = A", "x ".repeat(32))]
+        );
         assert_eq!(passages(r"\ud83d\ude00%c3%a9\n"), ["\u{fffd}\u{fffd}é\n"]);
+        assert_eq!(passages(r#"\"\\\/\b\f\n\r\t"#), ["\"\\/\u{8}\u{c}\n\r\t"]);
         for plain in [r"%4 \u00 \", r"C:\dir 100% %zz", ""] {
             assert_eq!(passages(plain), [""; 0], "{plain}");
         }

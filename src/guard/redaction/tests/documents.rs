@@ -226,4 +226,15 @@ fn of_many_finds_the_first_are_listed_and_the_rest_is_counted() {
     let report = redact(&mut document);
     assert_eq!((report.findings.len(), report.unlisted), (256, 44));
     assert!(!document.to_string().contains("gh"), "{document}");
+    assert!(report.told().ends_with("at `/9`, 290 more"));
+}
+
+#[test]
+fn a_report_is_told_by_rules_and_places_and_never_by_what_was_found() {
+    let secret = sample("github-token", &mut Rng::with_seed(1)).secret;
+    let mut document = json!({ "a": { "b": secret }, "c": "nothing" });
+    assert_eq!(redact(&mut document).told(), "github-token at `/a/b`");
+    let text = ALL.text(Direction::Log, &secret);
+    assert_eq!(text.report.told(), "github-token");
+    assert_eq!(ALL.text(Direction::Log, "nothing").report.told(), "");
 }
