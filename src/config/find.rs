@@ -33,13 +33,13 @@ pub struct ConfigFile {
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// The file that was named does not exist.
-    #[error("the configuration file does not exist")]
+    #[error("the file does not exist")]
     Absent,
     /// The operating system said no.
-    #[error("the configuration file cannot be read: {}", .0.kind())]
+    #[error("the file cannot be read: {}", .0.kind())]
     Io(io::Error),
     /// A folder, a pipe, a device.
-    #[error("the configuration is not a regular file")]
+    #[error("this is not a regular file")]
     NotAFile,
     /// Nobody writes this much.
     #[error("the file is larger than {} KiB", .0 / 1024)]
@@ -73,8 +73,8 @@ impl Unreadable {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::Absent => "correct `--config` or `KEYWARD_CONFIG`, or leave both out: without a \
-                             file, Keyward uses the environment alone"
+            Self::Absent => "correct the path: `--config` or `KEYWARD_CONFIG`, which may be left \
+                             out, or where the configuration names the file"
                 .to_owned(),
             Self::Io(_) => "check that the file and the folders above it can be read by the user \
                             that runs Keyward"

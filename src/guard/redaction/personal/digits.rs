@@ -88,10 +88,9 @@ mod tests {
             assert!(zones.iter().map(Range::len).sum::<usize>() < 240);
         }
         let text = format!("{}{}", "123456789012".repeat(8), "x".repeat(400));
-        assert_eq!(
-            Zones::of(text.as_bytes()).collect::<Vec<_>>(),
-            [0..96 + MARGIN]
-        );
+        let mut zones = Zones::of(text.as_bytes());
+        assert_eq!(zones.next(), Some(0..96 + MARGIN));
+        assert_eq!(zones.next(), None);
         assert_eq!(Zones::of("words and 1234".repeat(50).as_bytes()).count(), 1);
         assert_eq!(
             Zones::of("words and more words 12".repeat(50).as_bytes()).count(),
