@@ -25,8 +25,8 @@ pub trait LiveNet: Send + Sync {
     fn ranges(&self, text: &str, found: &mut Vec<Range<usize>>);
 }
 
-/// How often a text is looked through. Once is the rule, twice where something was replaced; what
-/// is still not settled then was made to be so.
+/// How often a text is looked through. Once is the rule, twice where something was replaced; each
+/// time more leaves fewer things to find, and what is not settled at last was made to be so.
 const ROUNDS: usize = 4;
 
 /// Finds what must not leave, and takes it out. Built once for a configuration.
@@ -148,7 +148,7 @@ impl Redactor {
         let mut report = Report::default();
         let mut text = Cow::Borrowed(text);
         for round in 0..ROUNDS {
-            let found = self.round(&actions, name, &text);
+            let found = self.round(&actions, name, &text, round == 0);
             if round == 0 || found.text.is_some() {
                 found
                     .found
@@ -168,8 +168,8 @@ impl Redactor {
         }
     }
 
-    /// Looks through `text` once.
-    fn round(&self, actions: &Actions, name: &str, text: &str) -> Round {
+    /// Looks through `text` once, for the first time or again.
+    fn round(&self, actions: &Actions, name: &str, text: &str, is_first: bool) -> Round {
         let action = |rule: usize| self.action(actions, rule);
         let hits = self.hits(actions, name, text);
         if hits.is_empty() {
@@ -190,7 +190,7 @@ impl Redactor {
         let replaced = pieces(text, replaced, &marks, weight);
         let told = warned.iter().chain(&replaced);
         let found = told.map(|hit| self.finding(hit.rule, action(hit.rule)));
-        let written = self.written(text, &replaced);
+        let written = self.written(text, &replaced, is_first);
         Round {
             found: found.collect(),
             text: (written != text).then_some(written),
@@ -243,15 +243,21 @@ impl Redactor {
         hits
     }
 
-    fn written(&self, text: &str, pieces: &[Hit]) -> String {
+    fn written(&self, text: &str, pieces: &[Hit], is_first: bool) -> String {
         let mut written = String::with_capacity(text.len());
         let mut done = 0;
         for piece in pieces {
             let rule = &self.rules[piece.rule];
             written.push_str(&text[done..piece.range.start]);
             let value = &text[piece.range.clone()];
+            let start = written.len();
             self.replacer
                 .write(rule.strategy, &rule.id, value, &mut written);
+            // What looks like a find once more is one no longer when it is a mark.
+            if !is_first && written[start..] != *value {
+                written.truncate(start);
+                mark::write(&rule.id, "", &mut written);
+            }
             done = piece.range.end;
         }
         written.push_str(&text[done..]);

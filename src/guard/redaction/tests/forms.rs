@@ -150,7 +150,7 @@ proptest! {
                 .collect::<Vec<_>>().join("\n"),
             false => text.to_owned(),
         };
-        prop_assume!(encoded.len() >= 40);
+        prop_assume!(encoded.trim_end_matches('=').len() >= 40);
         let text = format!("data {lead}{} x", broken(&encoded));
         let left = redacted(&text).replace('\n', "");
         prop_assert!(!survives(&carried, &left), "{plain}\n{text}\n{left}");
