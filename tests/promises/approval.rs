@@ -122,32 +122,8 @@ fn with_answer(mut params: Value, state: &str, action: &str) -> Value {
 }
 
 fn call(url: &str, params: Value) -> Value {
-    let capabilities = params["_meta"].clone();
-    let mut whole = modern(params);
-    for (key, value) in capabilities.as_object().unwrap() {
-        whole["_meta"][key] = value.clone();
-    }
-    let (_, answer) = post_raw(url, whole);
+    let (_, answer) = post(url, Some(TOKEN), "tools/call", params);
     answer["result"].clone()
-}
-
-/// As `post`, with `_meta` as it is.
-fn post_raw(url: &str, params: Value) -> (u16, Value) {
-    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-    let answer = crate::support::http::Request::new("POST", format!("{url}/mcp"))
-        .header("Content-Type", "application/json")
-        .header("Accept", "application/json, text/event-stream")
-        .header("MCP-Protocol-Version", crate::support::keyward::MODERN)
-        .header("Mcp-Method", "tools/call")
-        .header("Mcp-Name", "chat")
-        .header("Authorization", &format!("Bearer {TOKEN}"))
-        .json(&body)
-        .send()
-        .unwrap();
-    (
-        answer.status,
-        serde_json::from_str(&answer.text).unwrap_or_default(),
-    )
 }
 
 #[test]

@@ -366,10 +366,14 @@ impl Keyward {
     }
 }
 
-/// `params` with the `_meta` that every request of the modern era carries.
+/// `params` with the `_meta` that every request of the modern era carries; capabilities that stand
+/// there already stay.
 pub fn modern(mut params: Value) -> Value {
     params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(MODERN);
-    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    let capabilities = &mut params["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+    if capabilities.is_null() {
+        *capabilities = json!({});
+    }
     params["_meta"]["io.modelcontextprotocol/clientInfo"] =
         json!({ "name": "promises", "version": "1" });
     params

@@ -1,3 +1,5 @@
+//! What a chain promises of its lines: one form, linked, and read back as they were written.
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::json;

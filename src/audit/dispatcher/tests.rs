@@ -1,3 +1,5 @@
+//! What a record that is waited for may rely on, with sinks that fail, stall and come back.
+
 use std::{
     sync::mpsc::{Receiver, Sender, channel},
     thread,

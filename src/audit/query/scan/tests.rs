@@ -1,3 +1,5 @@
+//! Which records a query shows, from files that others write meanwhile.
+
 use std::sync::Arc;
 
 use tempfile::TempDir;

@@ -1,3 +1,5 @@
+//! Every way in which records may have been altered, and what is said of each.
+
 use std::fs;
 
 use aws_lc_rs::{rand::SystemRandom, signature::Ed25519KeyPair};

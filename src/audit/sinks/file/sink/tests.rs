@@ -1,3 +1,5 @@
+//! The file sink on real files: shared, full, torn, rotated and tampered with.
+
 use std::{
     fs::{self, OpenOptions},
     io::Write as _,
