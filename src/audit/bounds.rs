@@ -287,6 +287,34 @@ mod tests {
     }
 
     #[test]
+    fn many_short_parts_are_counted_with_what_stands_around_them() {
+        let short = || vec!["a".to_owned(); 1000];
+        let files = short().into_iter();
+        let files = files.map(|path| RecordedFile { path, size: 1 }).collect();
+        let hashes = (0..1000).map(|index| (index.to_string(), "0".repeat(64)));
+        let empty = Record::new(Event::CallAccepted);
+        for mut record in [
+            Record {
+                files,
+                ..empty.clone()
+            },
+            Record {
+                secrets: short(),
+                ..empty.clone()
+            },
+            Record {
+                arguments_hmac: hashes.collect(),
+                ..empty
+            },
+        ] {
+            let took = cut(&mut record);
+            assert_eq!(record.detail, None);
+            let line = Chain::new().seal(&record).unwrap();
+            assert!(line.len() < took + 4096, "{took} {}", line.len());
+        }
+    }
+
+    #[test]
     fn arguments_that_a_reader_could_not_take_are_left_out() {
         let mut deep = json!(1);
         for _ in 0..64 {

@@ -79,6 +79,7 @@ mod tests {
         // FIPS 180-2, appendix B.1.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Hash::of(b"abc").to_string(), abc);
+        assert_eq!(format!("{:?}", Hash::of(b"abc")), abc);
         assert_eq!(Hash::parse(abc), Some(Hash::of(b"abc")));
         assert_eq!(Hash::parse(&"0".repeat(64)), Some(Hash::ZERO));
         for wrong in [

@@ -283,6 +283,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn another_record_of_a_call_differs_in_event_and_time_only() {
+        let mut accepted = Record::new(Event::CallAccepted);
+        accepted.time = Timestamp::UNIX_EPOCH;
+        accepted.request_id = Some("r".to_owned());
+        let mut again = accepted.again(Event::CallEnded);
+        assert_eq!(again.event, Event::CallEnded);
+        assert!(again.time > accepted.time);
+        (again.event, again.time) = (accepted.event, accepted.time);
+        assert_eq!(
+            serde_json::to_value(again).unwrap(),
+            serde_json::to_value(accepted).unwrap()
+        );
+    }
+
+    #[test]
     fn an_event_is_named_as_it_is_written() {
         for event in Event::ALL {
             assert_eq!(serde_json::to_value(event).unwrap(), event.label());

@@ -59,6 +59,24 @@ fn a_chain_goes_on_from_the_line_it_ended_in() {
 }
 
 #[test]
+fn a_number_that_json_readers_may_round_is_none() {
+    let mut chain = Chain {
+        sequence: 9_007_199_254_740_990,
+        head: Hash::ZERO,
+    };
+    let last = chain.seal(&record("a")).unwrap();
+    assert_eq!(
+        Link::read(last.as_bytes()).unwrap().sequence,
+        9_007_199_254_740_991
+    );
+    let beyond = chain.seal(&record("a")).unwrap();
+    assert_eq!(
+        Link::read(beyond.as_bytes()).unwrap_err(),
+        BadLine::NoRecord
+    );
+}
+
+#[test]
 fn a_batch_that_cannot_be_sealed_leaves_the_chain_where_it_was() {
     let mut chain = Chain::new();
     let long = record(&"x".repeat(MAX_LINE));

@@ -173,6 +173,7 @@ mod tests {
         let (reader, writer) = pipe().unwrap();
         let settings = StdoutSettings { deadline };
         let sink = StdoutSink::on(writer.into(), &settings, Count::default());
+        assert_eq!(sink.name(), "stdout");
         (sink, reader)
     }
 
@@ -208,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_reader_that_stopped_reading_is_an_error_and_a_torn_line_spoils_no_other() {
-        let (mut sink, mut reader) = sink(Duration::from_millis(100));
+        // Long enough for a slow machine to begin the line.
+        let (mut sink, mut reader) = sink(Duration::from_secs(1));
         let long = "x".repeat(1 << 20);
         sink.write(&batch(&["kept"])).unwrap();
         let error = sink.write(&batch(&[&long])).unwrap_err();

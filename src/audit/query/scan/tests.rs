@@ -111,6 +111,32 @@ fn following_misses_nothing_however_often_files_are_closed_meanwhile() {
 }
 
 #[test]
+fn following_waits_for_a_file_that_is_not_there_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = [folder.path().join("audit.jsonl")];
+    fs::write(&files[0], "{\"tool\":\"a\"}\n").unwrap();
+    let mut out = Vec::new();
+    let what = Query {
+        files: &files,
+        filter: &Filter::default(),
+        limit: None,
+        format: Format::Json,
+    };
+    let mut round = 0;
+    let mut wait = || {
+        round += 1;
+        match round {
+            1 => fs::rename(&files[0], folder.path().join("elsewhere")).unwrap(),
+            3 => fs::write(&files[0], "{\"tool\":\"b\"}\n").unwrap(),
+            _ => {}
+        }
+        round < 4
+    };
+    query(&what, &mut out, &mut wait).unwrap();
+    assert_eq!(tools(&out), ["a", "b"]);
+}
+
+#[test]
 fn a_line_that_is_being_written_is_shown_when_it_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let files = [folder.path().join("audit.jsonl")];

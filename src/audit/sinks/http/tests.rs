@@ -22,6 +22,7 @@ fn sink(listener: &Listener) -> (HttpSink<Count>, Runtime) {
     let runtime = runtime();
     let handle = runtime.handle().clone();
     let sink = HttpSink::new(&settings, Count::default(), None, handle).unwrap();
+    assert_eq!(sink.name(), "http");
     (sink, runtime)
 }
 

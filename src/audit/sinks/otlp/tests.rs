@@ -69,6 +69,7 @@ fn send(
     let runtime = runtime();
     let handle = runtime.handle().clone();
     let mut sink = OtlpSink::new(&settings, Count::default(), None, handle).unwrap();
+    assert_eq!(sink.name(), "otlp");
     let kept = sink.write(batch);
     let requests = listener.requests();
     for request in &requests {

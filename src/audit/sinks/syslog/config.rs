@@ -286,6 +286,18 @@ mod tests {
     }
 
     #[test]
+    fn an_error_can_say_where_the_sink_goes_to() {
+        for (settings, told) in [
+            (r#"{ "unix": "/dev/log" }"#, "/dev/log"),
+            (r#"{ "tcp": "LOCALHOST:601" }"#, "localhost port 601"),
+            (r#"{ "udp": "[::1]:514" }"#, "::1 port 514"),
+        ] {
+            let destination = read(settings).destination().ok().unwrap();
+            assert_eq!(destination.to_string(), told);
+        }
+    }
+
+    #[test]
     fn a_setting_that_does_not_exist_is_refused() {
         assert!(serde_json::from_str::<SyslogSettings>(r#"{ "facility": "kern" }"#).is_err());
         assert!(serde_json::from_str::<SyslogSettings>(r#"{ "tls": true }"#).is_err());

@@ -33,8 +33,10 @@ struct Tried {
 fn sink(settings: SyslogSettings) -> Tried {
     let runtime = runtime();
     let handle = runtime.handle().clone();
+    let sink = SyslogSink::new(&settings, Count::default(), handle).unwrap();
+    assert_eq!(sink.name(), "syslog");
     Tried {
-        sink: SyslogSink::new(&settings, Count::default(), handle).unwrap(),
+        sink,
         _runtime: runtime,
     }
 }

@@ -90,6 +90,49 @@ fn fault(report: &Report) -> (u64, Option<u64>, &'static str) {
 }
 
 #[test]
+fn losses_and_healings_that_the_trail_tells_of_are_counted_and_told() {
+    let (lost, healed) = (Event::RecordsLost, Event::TailHealed);
+    for events in [
+        vec![lost, healed, Event::CallAccepted, healed, lost, healed],
+        vec![healed],
+        vec![lost],
+    ] {
+        let mut chain = Chain::new();
+        let mut sealed = |event: &Event| chain.seal(&Record::new(*event)).unwrap() + "\n";
+        let lines: String = events.iter().map(&mut sealed).collect();
+        let report = Trail::of(0).verify(lines);
+        let count = |kind: Event| events.iter().filter(|event| **event == kind).count();
+        let (losses, healings) = (count(lost), count(healed));
+        assert!(report.is_whole());
+        assert_eq!(report.losses, losses as u64);
+        assert_eq!(report.healings, healings as u64);
+        let told = format!(
+            "{losses} times that records were lost, {healings} times that an unfinished line"
+        );
+        assert!(report.to_string().contains(&told), "{report}");
+    }
+    let untold = Trail::of(1);
+    let report = untold.verify(untold.lines.concat());
+    assert!(!report.to_string().contains("times"), "{report}");
+}
+
+#[test]
+fn checkpoints_of_every_kind_are_told() {
+    for (borne_out, earlier, unfinished) in [(2, 0, 0), (0, 2, 0), (0, 0, 2), (1, 2, 3)] {
+        let report = Report {
+            checkpoints: borne_out,
+            earlier_checkpoints: earlier,
+            unfinished_checkpoints: unfinished,
+            ..Report::default()
+        };
+        let told =
+            format!("{borne_out} borne out, {earlier} of earlier records, {unfinished} unfinished");
+        assert!(report.to_string().contains(&told), "{report}");
+    }
+    assert!(!Report::default().to_string().contains("borne out"));
+}
+
+#[test]
 fn what_was_not_altered_is_whole() {
     let trail = Trail::of(5);
     let report = trail.verify(trail.lines.concat());

@@ -27,7 +27,9 @@ fn settings() -> FileSettings {
 }
 
 fn sink_with(folder: &Path, settings: FileSettings) -> FileSink {
-    FileSink::new(settings, folder, Arc::new(|| None)).unwrap()
+    let sink = FileSink::new(settings, folder, Arc::new(|| None)).unwrap();
+    assert_eq!(sink.name(), "file");
+    sink
 }
 
 fn sink(folder: &Path) -> FileSink {
