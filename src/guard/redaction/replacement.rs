@@ -192,6 +192,7 @@ mod tests {
         // One in ten of as many would pass.
         for length in 2..120 {
             let card = imitate(&"1".repeat(length));
+            assert_eq!(shapes(&card), "0".repeat(length));
             let digits: Vec<u8> = card.bytes().map(|byte| byte - b'0').collect();
             assert!(!personal::passes_luhn(&digits), "{card}");
         }

@@ -136,6 +136,17 @@ async fn what_was_seen_are_the_variables_and_not_the_names_that_comprehensions_b
 }
 
 #[tokio::test]
+async fn an_explanation_knows_the_tool_as_the_policy_does() {
+    let policy = policy(
+        "rules: [{ id: r, when: { tools: [chat] }, action: deny, condition: \
+         \"'builtin' in tool.tags && tool.read_only\" }]",
+    );
+    let call = call("chat", json!({ "prompt": "hi" }));
+    let verdicts = policy.explain(&call.facts(), None);
+    assert_eq!(verdicts[0].condition, ConditionVerdict::True);
+}
+
+#[tokio::test]
 async fn a_variable_that_a_comprehension_compares_its_items_with_was_seen_too() {
     let policy = denying("files.exists(f, f.size > usage.calls)")
         .ok()

@@ -1,6 +1,7 @@
 //! Which rules decide a call.
 
 use super::*;
+use crate::guard::policy::Failure;
 
 #[tokio::test]
 async fn without_a_rule_the_default_decides() {
@@ -272,6 +273,7 @@ async fn a_tool_that_the_policy_was_not_made_with_is_denied() {
     let call = call("later", json!({}));
     let decision = judged(&policy("{}"), &call).await;
     assert!(decision.verdict == Verdict::Deny && decision.is_error);
+    assert_eq!(decision.detail, Some(Failure::UnknownTool.to_string()));
     let mut answer = json!({ "secret": 1 });
     let decision = policy("{}").output(&call.facts(), &mut answer).await;
     assert!(decision.verdict == Verdict::Deny && answer.is_null());

@@ -145,6 +145,12 @@ fn what_did_not_count_does_not_hide_what_stands_in_it() {
 }
 
 #[test]
+fn what_did_not_count_and_has_no_name_is_passed_over_as_a_whole() {
+    let keys = "regex = '[a-f0-9]{8}'\n[rules.allowlist]\nregexes = ['^0000']";
+    assert_eq!(left(keys, "0000000012345678"), "00000000[redacted:mine]");
+}
+
+#[test]
 fn classes_are_ascii_and_unicode_is_a_flag() {
     assert_eq!(
         left("regex = 'k\\w+'", "kab\u{e9}"),
