@@ -103,6 +103,17 @@ pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, 
     parse_duration(&text).map_err(de::Error::custom)
 }
 
+/// `#[serde(deserialize_with)]` for a setting that restricts: left out it restricts nothing, so one
+/// that is written as null is a mistake, and must not be taken for one that is left out.
+///
+/// # Errors
+/// A value of another type, null among them.
+pub fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use super::{
     principal::WrittenReference,
     providers::{Mentions, ProvidersSettings, SecretProvider},
 };
-use crate::settings::{Problem, parse_duration};
+use crate::settings::{Problem, parse_duration, stated};
 
 /// The section `secrets:`.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -53,12 +53,16 @@ pub struct NameSettings {
     pub stale_if_error: Option<Duration>,
     /// The hosts that the value may be sent to: `host`, `host:port` or `*.domain`. Default: the
     /// address of the model provider that uses it.
+    #[serde(deserialize_with = "stated")]
     pub allowed_hosts: Option<Vec<String>>,
     /// The tools whose calls may use it. Default: all.
+    #[serde(deserialize_with = "stated")]
     pub allowed_tools: Option<Vec<String>>,
     /// The principals on whose behalf it may be used. Default: all.
+    #[serde(deserialize_with = "stated")]
     pub allowed_principals: Option<Vec<String>>,
     /// The model providers that may use it. Default: all that name it.
+    #[serde(deserialize_with = "stated")]
     pub allowed_model_providers: Option<Vec<String>>,
 }
 

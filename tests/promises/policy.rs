@@ -273,6 +273,12 @@ fn the_example_for_a_company_loads_and_its_tests_pass() {
     let tested = setup.run(&["policy", "test", tests]);
     assert_eq!(tested.status.code(), Some(0), "{tested:?}");
 
+    // A result that nobody could be told is none.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let mut untold = setup.command(&["policy", "test", tests]);
+    let untold = untold.stdout(full.unwrap()).status().unwrap();
+    assert_eq!(untold.code(), Some(3), "{untold:?}");
+
     // And a test that fails is a failed check.
     let broken = read("policies/enterprise.test.yaml").replacen("expect: deny", "expect: allow", 1);
     crate::support::keyward::write_private(std::path::Path::new(tests), &broken);
@@ -326,10 +332,23 @@ fn rules_that_are_left_empty_are_refused_and_never_mean_everything() {
         "rules:\n  - { id: a, condition: , action: allow }\n",
         "rules:\n  - { id: a, when: { tools: }, action: allow }\n",
         "rules:\n  - { id: a, when: { tools: [] }, action: allow }\n",
+        "rules:\n  - { id: a, when: , action: allow }\n",
+        "rules:\n  - { id: a, when: null, action: allow }\n",
+        "rules:\n  - { id: a, condition: null, action: allow }\n",
+        "rules:\n  - { id: a, when: { tools: null }, action: allow }\n",
+        "rules:\n  - { id: a, when: { principals: null }, action: allow }\n",
+        "rules:\n  - { id: a, when: { models: null }, action: allow }\n",
     ] {
         crate::support::keyward::write_private(&file, empty);
         let ended = setup.run(&["check"]);
         assert_eq!(ended.status.code(), Some(1), "{empty:?}: {ended:?}");
+    }
+    let listed = ["hosts", "tools", "principals", "model_providers"];
+    for list in listed {
+        let names =
+            format!("secrets: {{ names: {{ a: {{ ref: 'env:A', allowed_{list}: null }} }} }}");
+        let ended = Setup::with_config(&names).run(&["check"]);
+        assert_eq!(ended.status.code(), Some(1), "{list}: {ended:?}");
     }
     for section in ["audit:\n", "policy: { default: }\n"] {
         let ended = Setup::with_config(section).run(&["check"]);

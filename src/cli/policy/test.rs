@@ -18,13 +18,21 @@ pub(super) async fn test(world: &World, options: &PolicyTest) -> Exit {
         };
         let tests: TestFile = match serde_saphyr::from_str(&text) {
             Ok(tests) => tests,
-            Err(error) => return unreadable(path, &error),
+            // The position alone: the error may quote what stands there.
+            Err(error) => {
+                let place = error.location().map_or(String::new(), |at| {
+                    format!(" (line {}, column {})", at.line(), at.column())
+                });
+                return unreadable(path, &format!("this is no file of tests{place}"));
+            }
         };
         let mut out = io::stdout().lock();
         let run = world.policy().test(&tests, format(options.json), &mut out);
-        // A reader that has gone does not turn a failure into a success.
-        if run.await.is_ok_and(|summary| summary.failed > 0) {
-            exit = Exit::Invalid;
+        match run.await {
+            Ok(summary) if summary.failed == 0 => {}
+            Ok(_) => exit = Exit::Invalid,
+            // A reader that has gone, or a full disk: nobody can say that the tests passed.
+            Err(_) => return Exit::Failed,
         }
     }
     exit

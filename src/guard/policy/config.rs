@@ -4,7 +4,14 @@
 //! it is compiled, against the tools it is about. MXCP's form of a rule is read here too, as it
 //! stands in MXCP's own files.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use crate::settings::stated;
 
 /// The section `policy:`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -48,9 +55,10 @@ pub struct RuleSettings {
     /// Its name, by which audit, errors and tests know it: 1 to 64 characters of `a-z0-9-_.`.
     pub id: String,
     /// Which calls it is about. Absent: all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "stated_when")]
     pub when: WhenSettings,
     /// A CEL expression that must be true. Absent: it always is.
+    #[serde(default, deserialize_with = "stated")]
     pub condition: Option<String>,
     /// What it does.
     pub action: ActionSettings,
@@ -63,13 +71,33 @@ pub struct RuleSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct WhenSettings {
     /// Names of tools. Absent: all.
+    #[serde(deserialize_with = "stated")]
     pub tools: Option<Vec<String>>,
     /// Ids of principals, or `group:NAME`, or `kind:NAME`. Absent: all.
+    #[serde(deserialize_with = "stated")]
     pub principals: Option<Vec<String>>,
     /// Models that the call would ask; a call that asks none has the empty name. Absent: all.
+    #[serde(deserialize_with = "stated")]
     pub models: Option<Vec<String>>,
     /// Whether it judges the call or its answer. Default: `input`.
     pub direction: Direction,
+}
+
+/// Reads `when`. With nothing behind it, it would mean all calls, which is what leaving it out is for.
+fn stated_when<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WhenSettings, D::Error> {
+    struct Stated;
+    impl<'de> Visitor<'de> for Stated {
+        type Value = WhenSettings;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("which calls the rule is about; leave `when` out for all of them")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<WhenSettings, A::Error> {
+            WhenSettings::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_any(Stated)
 }
 
 /// What a rule judges.
