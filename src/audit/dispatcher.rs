@@ -121,9 +121,18 @@ impl Audit {
         let bytes = bounds::cut(&mut record);
         let (entry, kept) = lane::Entry::new(record, bytes);
         let until = Instant::now() + dispatch.terms.deadline;
-        for lane in dispatch.lanes().iter() {
+        let lanes = dispatch.lanes();
+        if lanes.is_empty() {
+            let event = entry.event();
+            tracing::error!(
+                event,
+                "lost: an audit record that came after the audit's end"
+            );
+        }
+        for lane in lanes.iter() {
             lane.offer(&entry);
         }
+        drop(lanes);
         Pending(Some(Waiting {
             kept,
             until,

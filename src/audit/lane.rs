@@ -49,6 +49,11 @@ impl Entry {
         (entry, kept)
     }
 
+    /// What it tells of.
+    pub(super) fn event(&self) -> &'static str {
+        self.record.event.label()
+    }
+
     fn is_kept(&self) {
         let waiting = &mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = waiting.take() {

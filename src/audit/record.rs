@@ -23,6 +23,8 @@ pub enum Event {
     ServerStopped,
     /// A request had no right credentials; there is no call.
     Unauthenticated,
+    /// A message of a client with a right to be heard could not be read; there is no call.
+    MessageRefused,
     /// A call is well-formed, and about to be judged and run.
     CallAccepted,
     /// A call ended: answered, failed, refused or cancelled.
@@ -41,10 +43,11 @@ pub enum Event {
 
 impl Event {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ServerStarted,
         Self::ServerStopped,
         Self::Unauthenticated,
+        Self::MessageRefused,
         Self::CallAccepted,
         Self::CallEnded,
         Self::PolicyDecision,
@@ -61,6 +64,7 @@ impl Event {
             Self::ServerStarted => "server_started",
             Self::ServerStopped => "server_stopped",
             Self::Unauthenticated => "unauthenticated",
+            Self::MessageRefused => "message_refused",
             Self::CallAccepted => "call_accepted",
             Self::CallEnded => "call_ended",
             Self::PolicyDecision => "policy_decision",

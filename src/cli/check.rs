@@ -44,6 +44,7 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
             "names": names,
             "models": models,
             "policy": policy,
+            "warnings": world.warnings,
             "redaction": redaction,
             "audit": audit,
             "protections": { "in_force": protections.in_force, "absent": absent },
@@ -65,6 +66,9 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
         or_none(&names.join(", "))
     ));
     print(format_args!("policy         {policy}"));
+    for warning in &world.warnings {
+        print(format_args!("  warning      {warning}"));
+    }
     print(format_args!("redaction      {redaction}"));
     print(format_args!("audit          {audit}"));
     print(format_args!("key memory     {locking}"));

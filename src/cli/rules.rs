@@ -9,6 +9,7 @@ use crate::{
         policy::{Policy, PolicyFile, ToolShape},
         redaction::{LiveNet, Redactor},
     },
+    models::Models,
     secrets::live::LiveSecrets,
     settings::Problem,
 };
@@ -76,6 +77,23 @@ pub(super) fn policy(config: &Config, tools: &[ToolShape]) -> Result<Policy, Wor
             None => config.explain(told),
         })
     })
+}
+
+/// What the policy says that is allowed and probably not meant.
+pub(super) fn warnings(policy: &Policy, models: &Models) -> Vec<String> {
+    let told = policy.warnings().iter().map(|warning| {
+        let place = warning.path.join(".");
+        format!("{place}: {}; {}", warning.message, warning.help)
+    });
+    let known: Vec<String> = models.list().into_iter().map(|model| model.model).collect();
+    let unknown = policy.unknown_models(&known).into_iter();
+    let unknown = unknown.map(|(rule, model)| {
+        format!(
+            "rule {rule}: no configured model is called {model:?}; a rule knows a model by its \
+             provider's name for it, not by an alias"
+        )
+    });
+    told.chain(unknown).collect()
 }
 
 /// The files that the setting at `place` names.

@@ -39,6 +39,8 @@ pub(super) struct World {
     /// The bearer token of HTTP.
     pub(super) token: Option<Binding>,
     pub(super) metrics: Arc<Metrics>,
+    /// What is allowed and probably not meant.
+    pub(super) warnings: Vec<String>,
 }
 
 /// Why there is no world.
@@ -147,13 +149,9 @@ impl World {
         let registry = Registry::new(Arc::clone(&models))
             .map_err(|error| WorldError::Internal(error.to_string()))?;
         let policy = Arc::new(rules::policy(&config, &shapes(&registry))?);
-        for warning in policy.warnings() {
-            tracing::warn!(
-                rule = warning.path.join("."),
-                "{}; {}",
-                warning.message,
-                warning.help
-            );
+        let warnings = rules::warnings(&policy, &models);
+        for warning in &warnings {
+            tracing::warn!("policy: {warning}");
         }
         Ok(Self {
             config,
@@ -166,6 +164,7 @@ impl World {
             recorder,
             token,
             metrics,
+            warnings,
         })
     }
 

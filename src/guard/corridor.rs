@@ -183,6 +183,11 @@ impl Corridor {
         let _unrecorded = passage.refused(&Refusal::Invalid(String::new())).await;
     }
 
+    /// Records a message of `caller` that could not be read, and why: there is no call.
+    pub fn unreadable(&self, caller: &Caller, code: &'static str) {
+        self.recording.unreadable(caller, code);
+    }
+
     /// Records a request that proved no right to be heard: there is no call, and no principal.
     pub fn unauthenticated(&self, code: &'static str) {
         self.strangers.record(&self.recording.audit, code);
@@ -226,6 +231,8 @@ impl Corridor {
             Ok(plan) => plan,
             Err(error) => {
                 passage.unfit(validated.arguments()).await?;
+                let judged = self.judge_unplanned(passage, &caller, shown, validated.arguments());
+                judged.await?;
                 return Err(Refusal::Failed(error));
             }
         };
@@ -313,6 +320,31 @@ impl Corridor {
     async fn judge(&self, scene: &Scene<'_>, arguments: &Map<String, Value>) -> Decision {
         let usage = self.ledger.count_call(&scene.caller.principal.id);
         self.policy.input(&scene.facts(arguments, usage)).await
+    }
+
+    /// Judges a call that cannot run, because its error may tell what only those may know who may
+    /// call: which models there are.
+    async fn judge_unplanned(
+        &self,
+        passage: &Passage<'_>,
+        caller: &Caller,
+        shown: &Shown,
+        arguments: &Map<String, Value>,
+    ) -> Result<(), Refusal> {
+        let scene = Scene {
+            caller,
+            shape: &shown.shape,
+            model: None,
+            provider: None,
+            secrets: Vec::new(),
+        };
+        let decision = self.judge(&scene, arguments).await;
+        self.ledger.take_back_call(&caller.principal.id);
+        if decision.verdict != Verdict::Deny {
+            return Ok(());
+        }
+        kept(self.decided(passage, policy::Direction::Input, &decision, false)).await?;
+        Err(denied(&decision))
     }
 
     /// Records a decision, unless there is nothing to decide by.

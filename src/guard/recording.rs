@@ -86,6 +86,14 @@ impl Recording {
         }
     }
 
+    /// Records a message that could not be read. Does not wait: it is refused in any case.
+    pub(super) fn unreadable(&self, caller: &Caller, code: &'static str) {
+        let mut record = self.base(caller).again(Event::MessageRefused);
+        record.outcome = Some("refused");
+        record.code = Some(code.to_owned());
+        drop(self.audit.enqueue(record));
+    }
+
     /// What every record of a caller says.
     fn base(&self, caller: &Caller) -> Record {
         let mut record = Record::new(Event::CallEnded);

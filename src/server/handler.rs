@@ -71,6 +71,17 @@ impl Handler {
         self.corridor.unauthenticated(code);
     }
 
+    /// Records a message that could not be read; who sent it is known, but not with which program.
+    pub(super) fn unreadable(&self, code: &'static str) {
+        tracing::warn!(code, "refused: a message that cannot be read");
+        let caller = Caller {
+            principal: Arc::clone(&self.principal),
+            client: None,
+            trace_id: None,
+        };
+        self.corridor.unreadable(&caller, code);
+    }
+
     fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
         let told = context.meta.client_info().or_else(|| {
             let told = context.peer.peer_info();

@@ -190,21 +190,27 @@ async fn enter(
         Ok(Err(error)) => {
             let too_long = std::error::Error::source(&error)
                 .is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-            let status = if too_long {
-                StatusCode::PAYLOAD_TOO_LARGE
+            let (code, status) = if too_long {
+                ("too_long", StatusCode::PAYLOAD_TOO_LARGE)
             } else {
-                StatusCode::BAD_REQUEST
+                ("broken_off", StatusCode::BAD_REQUEST)
             };
+            door.handler.unreadable(code);
             return Ok(status.into_response());
         }
-        Err(_) => return Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
+        Err(_) => {
+            door.handler.unreadable("too_slow");
+            return Ok(StatusCode::REQUEST_TIMEOUT.into_response());
+        }
     };
     if is_json && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
+        door.handler.unreadable("not_json");
         return Ok(rejected(PARSE_ERROR, "the body is not JSON"));
     }
     let response = next.run(Request::from_parts(head, Body::from(body))).await;
     // `rmcp` answers JSON of the wrong shape as if its media type were wrong.
     if is_json && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        door.handler.unreadable("not_mcp");
         return Ok(rejected(INVALID_REQUEST, "the body is not an MCP message"));
     }
     Ok(response)

@@ -44,6 +44,8 @@ pub async fn serve_stdio(handler: Handler, shutdown: CancellationToken) -> Resul
     let ended = CancellationToken::new();
     let stdin = UntilShutdown {
         reader: stdin,
+        lines: Lines::default(),
+        handler: handler.clone(),
         shutdown: Box::pin(shutdown.cancelled_owned()),
         ended: ended.clone(),
     };
@@ -65,9 +67,12 @@ pub async fn serve_stdio(handler: Handler, shutdown: CancellationToken) -> Resul
     }
 }
 
-/// A reader that ends when a shutdown begins, and says that it has ended.
+/// A reader that ends when a shutdown begins, and says that it has ended. `rmcp` passes over a line
+/// that is too long, so it is seen here.
 struct UntilShutdown<R> {
     reader: R,
+    lines: Lines,
+    handler: Handler,
     ended: CancellationToken,
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
 }
@@ -84,9 +89,54 @@ impl<R: AsyncRead + Unpin> AsyncRead for UntilShutdown<R> {
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.reader).poll_read(cx, buffer);
-        if read.is_ready() && buffer.filled().len() == before {
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        if read.is_ready() && new.is_empty() {
             self.ended.cancel();
         }
+        for _ in 0..self.lines.too_long(new) {
+            self.handler.unreadable("too_long");
+        }
         read
+    }
+}
+
+/// How long the line is that is being read.
+#[derive(Default)]
+struct Lines {
+    bytes: usize,
+}
+
+impl Lines {
+    /// How many lines passed the limit of a message within `new` bytes, each told once.
+    fn too_long(&mut self, new: &[u8]) -> usize {
+        let mut passed = 0;
+        for part in new.split_inclusive(|byte| *byte == b'\n') {
+            let before = self.bytes;
+            let ends = part.ends_with(b"\n");
+            self.bytes += part.len() - usize::from(ends);
+            passed += usize::from(before <= MAX_MESSAGE_BYTES && self.bytes > MAX_MESSAGE_BYTES);
+            if ends {
+                self.bytes = 0;
+            }
+        }
+        passed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_over_the_limit_is_told_once_however_it_arrives() {
+        let longest = vec![b'x'; MAX_MESSAGE_BYTES];
+        let mut lines = Lines::default();
+        assert_eq!(lines.too_long(&longest), 0);
+        assert_eq!(lines.too_long(b"\n"), 0);
+        assert_eq!(lines.too_long(&longest), 0);
+        assert_eq!(lines.too_long(b"y"), 1);
+        assert_eq!(lines.too_long(b"yy\n{}\n"), 0);
+        let two = [&longest[..], b"y\n"].concat().repeat(2);
+        assert_eq!(lines.too_long(&two), 2);
     }
 }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::support::{
     environment::wait_for,
+    http::Request,
     keyward::{Ended, Setup},
     upstream::{ANSWER, Dialect, Upstream},
 };
@@ -122,6 +123,41 @@ fn what_never_became_a_call_is_recorded_too() {
     let ended = &events(&server.setup, "call_ended")[0];
     assert_eq!(ended["principal"], json!({ "id": "farm", "kind": "token" }));
     assert!(events(&server.setup, "server_started")[0]["config_digest"].is_string());
+}
+
+#[test]
+fn a_message_that_nobody_could_read_is_recorded_through_both_doors() {
+    let upstream = upstream();
+    let refused = |setup: &Setup| events(setup, "message_refused");
+    let long = "x".repeat((8 << 20) + 1);
+
+    let mut keyward = serve(guarded(&upstream, AUDIT));
+    keyward.send_line(long.as_bytes());
+    assert_eq!(keyward.request("ping", json!({}))["result"], json!({}));
+    let told = wait_for(|| (refused(&keyward.setup).len() == 1).then(|| refused(&keyward.setup)));
+    let told = told.unwrap();
+    assert_eq!(field(&told, "code"), ["too_long"]);
+    assert_eq!(told[0]["principal"]["id"], "alice");
+    assert!(
+        !records(&keyward.setup)
+            .iter()
+            .any(|record| record.to_string().contains("xxxx"))
+    );
+
+    let server = guarded_http(&upstream, AUDIT).serve_http();
+    let statuses = ["{", "{\"jsonrpc\":\"2.0\"}", &long].map(|body| {
+        let request = Request::new("POST", format!("{}/mcp", server.url))
+            .header("Content-Type", "application/json")
+            .header("Accept", "application/json, text/event-stream")
+            .header("Authorization", &format!("Bearer {TOKEN}"));
+        request.body(body).send().unwrap().status
+    });
+    assert_eq!(statuses, [400, 400, 413]);
+    let told = wait_for(|| (refused(&server.setup).len() == 3).then(|| refused(&server.setup)));
+    let told = told.unwrap();
+    assert_eq!(field(&told, "code"), ["not_json", "not_mcp", "too_long"]);
+    assert_eq!(told[0]["principal"]["id"], "farm");
+    assert_verifies(&server.setup);
 }
 
 #[test]

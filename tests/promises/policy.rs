@@ -64,6 +64,41 @@ fn a_denied_call_reaches_no_upstream_and_its_client_is_told_the_reason() {
 }
 
 #[test]
+fn who_may_not_call_a_tool_learns_nothing_of_its_models() {
+    let upstream = upstream();
+    let rules = "    - id: no-chat
+      when: { tools: [chat] }
+      condition: \"args.prompt != 'ping'\"
+      action: deny
+      reason: \"Not for you.\"";
+    let mut keyward = serve(guarded(&upstream, &(policy(rules) + AUDIT)));
+    let unknown = |prompt: &str| json!({ "prompt": prompt, "model": "gpt-55" });
+    let denied = keyward.call("chat", unknown("pong"))["result"].clone();
+    assert!(text(&denied).starts_with("Not for you."), "{denied}");
+    let told = keyward.call("chat", unknown("ping"))["result"].clone();
+    assert!(text(&told).contains("`stand-in`"), "{told}");
+    let ends = events(&keyward.setup, "call_ended");
+    assert_eq!(
+        (&ends[0]["outcome"], &ends[1]["code"]),
+        (&json!("denied"), &json!("unknown_model"))
+    );
+    assert_eq!(events(&keyward.setup, "policy_decision").len(), 1);
+}
+
+#[test]
+fn a_rule_about_a_model_that_nobody_has_is_warned_of() {
+    let upstream = upstream();
+    let rules = "    - id: dear
+      when: { models: [gpt-7, \"o*\"] }
+      action: deny";
+    let checked = guarded(&upstream, &policy(rules)).run(&["check"]);
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+    let warning = "warning      rule dear: no configured model is called \"gpt-7\"";
+    assert!(checked.stdout.contains(warning), "{}", checked.stdout);
+    assert!(!checked.stdout.contains("\"o*\""), "{}", checked.stdout);
+}
+
+#[test]
 fn a_rule_that_errors_denies_the_call_and_tells_the_client_nothing_of_it() {
     let rules = "    - id: fragile
       when: { tools: [chat] }

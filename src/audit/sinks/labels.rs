@@ -27,7 +27,10 @@ impl Severity {
             .is_some_and(|decision| decision.verdict == "deny");
         match record.event {
             Event::RecordsLost => Self::Error,
-            Event::Unauthenticated | Event::TailHealed | Event::Redaction => Self::Warning,
+            Event::Unauthenticated
+            | Event::MessageRefused
+            | Event::TailHealed
+            | Event::Redaction => Self::Warning,
             _ if is_denied => Self::Warning,
             _ => Self::Info,
         }

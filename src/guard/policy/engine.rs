@@ -88,6 +88,26 @@ impl Policy {
         &self.warnings
     }
 
+    /// The models that rules name outright and that are none of `known`: the rule's id and the
+    /// name. Such a rule does nothing, and a name is mistyped more often than written in advance.
+    #[must_use]
+    pub fn unknown_models(&self, known: &[String]) -> Vec<(&str, &str)> {
+        let mut unknown = Vec::new();
+        for rule in self.rules.iter() {
+            for glob in rule
+                .models
+                .iter()
+                .flatten()
+                .filter(|glob| glob.is_literal())
+            {
+                if !known.iter().any(|name| glob.matches(name)) {
+                    unknown.push((rule.id.as_str(), glob.text()));
+                }
+            }
+        }
+        unknown
+    }
+
     /// How many rules there are.
     #[must_use]
     pub fn rule_count(&self) -> usize {

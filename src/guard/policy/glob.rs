@@ -27,6 +27,10 @@ impl Glob {
         self.is_literal
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(super) fn matches(&self, name: &str) -> bool {
         if self.is_literal {
             return self.text == name;
