@@ -24,6 +24,34 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     })
 }
 
+/// Whether a URL's host is of a private network, as far as its text tells: an address that is not
+/// routed beyond one (RFC 1918, 3927, 4193, 4291, 6598), a name without a domain, or one below a
+/// domain that is never public (RFC 6762, 8375; ICANN's `internal`).
+pub(crate) fn is_private(url: &Url) -> bool {
+    let Some(host) = url.host_str() else {
+        return false;
+    };
+    match host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>()
+    {
+        Ok(IpAddr::V4(address)) => {
+            let [first, second, ..] = address.octets();
+            let is_shared = first == 100 && (64..128).contains(&second);
+            address.is_private() || address.is_link_local() || address.is_loopback() || is_shared
+        }
+        Ok(IpAddr::V6(address)) => {
+            address.is_unique_local() || address.is_unicast_link_local() || address.is_loopback()
+        }
+        Err(_) => {
+            let host = host.trim_end_matches('.');
+            let never_public = [".local", ".internal", ".lan", ".home.arpa"];
+            !host.contains('.') || never_public.iter().any(|domain| host.ends_with(domain))
+        }
+    }
+}
+
 /// A client for the server of `url`: it follows no redirect, retries nothing, and lets a proxy
 /// see only what is encrypted and leaves this machine. `roots` replace the system's authorities.
 pub(crate) fn client(url: &Url, roots: Option<Vec<Certificate>>) -> ClientBuilder {
@@ -94,6 +122,34 @@ mod tests {
             "unix:/run/socket",
         ] {
             assert!(!is_loopback(&url(there)), "{there}");
+        }
+    }
+
+    #[test]
+    fn a_private_network_is_told_by_the_text_of_an_address() {
+        for here in [
+            "http://10.1.2.3:11434",
+            "http://172.31.0.1",
+            "http://192.168.0.9",
+            "http://100.64.0.1",
+            "http://[fd00::1]",
+            "http://[fe80::1]",
+            "http://ollama:11434",
+            "http://box.local",
+            "http://gpu.internal.",
+        ] {
+            assert!(is_private(&url(here)), "{here}");
+        }
+        for there in [
+            "http://172.32.0.1",
+            "http://100.128.0.1",
+            "http://8.8.8.8",
+            "http://[2001:db8::1]",
+            "http://models.example",
+            "http://local.example",
+            "http://10.0.0.1.example",
+        ] {
+            assert!(!is_private(&url(there)), "{there}");
         }
     }
 

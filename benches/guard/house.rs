@@ -68,7 +68,9 @@ impl ModelProvider for AtOnce {
             usage: Some(Usage {
                 input_tokens: 250,
                 output_tokens: 250,
+                ..Usage::default()
             }),
+            cost: None,
             finish_reason: "stop",
         };
         Box::pin(async { Ok(completion) })

@@ -122,6 +122,9 @@ pub struct Record {
     /// Tokens, as the vendor counted them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+    /// What they cost by list price, in millionths of a US dollar, if a price is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_micro_usd: Option<u64>,
     /// Names of the secrets that the call would use.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
@@ -249,6 +252,7 @@ impl Record {
             model: None,
             provider: None,
             tokens: None,
+            cost_micro_usd: None,
             secrets: Vec::new(),
             secret: None,
             decision: None,

@@ -25,20 +25,6 @@ const KEYS: [&str; 18] = [
     "models.providers.*.allowed_models",
 ];
 
-/// Choices of a setting that a later version will know.
-const CHOICES: [(&str, &[&str]); 1] = [(
-    "models.providers.*.protocol",
-    &[
-        "openai-responses",
-        "anthropic",
-        "gemini",
-        "azure",
-        "bedrock",
-        "vertex",
-        "dial",
-    ],
-)];
-
 /// What is said of each of them.
 pub(super) const HELP: &str =
     "remove it: a setting that this version does not enforce is refused, never ignored";
@@ -46,13 +32,6 @@ pub(super) const HELP: &str =
 /// Whether the key at `path` is planned.
 pub(super) fn is_planned_key(path: &[String]) -> bool {
     KEYS.iter().any(|pattern| matches(pattern, path))
-}
-
-/// Whether `word` is a planned choice of the setting at `path`.
-pub(super) fn is_planned_choice(path: &[String], word: &str) -> bool {
-    CHOICES
-        .iter()
-        .any(|(pattern, words)| matches(pattern, path) && words.contains(&word))
 }
 
 fn matches(pattern: &str, path: &[String]) -> bool {

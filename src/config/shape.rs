@@ -72,14 +72,6 @@ fn describe(root: &Node, id: Id, what: &What) -> Finding {
             finding(unknown("key", key), suggest(key, known))
         }
         What::UnknownChoice(choices) => {
-            let parent = &path[..path.len().saturating_sub(usize::from(root.is_key(id)))];
-            if later::is_planned_choice(parent, &word) {
-                return finding(
-                    format!("`{word}` is not in this version of Keyward"),
-                    format!("this version knows {}", names::list(choices)),
-                )
-                .showing_value();
-            }
             finding(unknown("choice", &word), suggest(&word, choices)).showing_value()
         }
         What::Missing(field) => finding(
@@ -160,17 +152,6 @@ impl Node {
                     entry.value.text_of(id)
                 }
             }),
-        }
-    }
-
-    /// Whether `id` names a key.
-    fn is_key(&self, id: Id) -> bool {
-        match &self.kind {
-            Kind::Scalar { .. } => false,
-            Kind::List(items) => items.iter().any(|item| item.is_key(id)),
-            Kind::Map(entries) => entries
-                .iter()
-                .any(|entry| entry.key_id == id || entry.value.is_key(id)),
         }
     }
 }

@@ -273,11 +273,11 @@ impl Corridor {
             .unwrap_or(Err(ToolError::Internal("a tool panicked")));
         let ToolAnswer {
             mut structured,
-            usage,
+            spent,
         } = ran.map_err(Refusal::Failed)?;
-        if let Some(usage) = usage {
-            passage.spent(usage);
-            self.ledger.count_tokens(principal, usage);
+        if let Some(spent) = spent {
+            passage.spent(spent);
+            self.ledger.count_spent(principal, spent);
         }
         self.check_output(&shown.definition.name, &structured)?;
 

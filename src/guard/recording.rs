@@ -20,9 +20,8 @@ use crate::{
     },
     call::CallIdentity,
     guard::redaction::Direction,
-    models::Usage,
     settings::milliseconds,
-    tools::Plan,
+    tools::{Plan, Spent},
 };
 
 /// The longest text of a client's own that is recorded, in characters.
@@ -197,12 +196,13 @@ impl Passage<'_> {
         self.recording.audit.enqueue(record)
     }
 
-    /// Notes what the answer cost.
-    pub(super) fn spent(&mut self, usage: Usage) {
+    /// Notes what the answer took.
+    pub(super) fn spent(&mut self, spent: Spent) {
         self.base.tokens = Some(Tokens {
-            input: usage.input_tokens,
-            output: usage.output_tokens,
+            input: spent.usage.input_tokens,
+            output: spent.usage.output_tokens,
         });
+        self.base.cost_micro_usd = spent.cost.map(|cost| cost.0);
     }
 
     /// Records that the call is answered. The answer must not leave before the record is kept.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::policy::Usage;
-use crate::models;
+use crate::{models::Cost, tools::Spent};
 
 /// The most principals that are counted.
 const MAX_PRINCIPALS: usize = 10_000;
@@ -56,11 +56,14 @@ impl Ledger {
         });
     }
 
-    /// Counts what an answer cost.
-    pub(super) fn count_tokens(&self, principal: &str, tokens: models::Usage) {
+    /// Counts what an answer took.
+    pub(super) fn count_spent(&self, principal: &str, spent: Spent) {
+        let tokens = spent.usage;
         self.accounts().change(principal, |used| {
             used.input_tokens = used.input_tokens.saturating_add(tokens.input_tokens);
             used.output_tokens = used.output_tokens.saturating_add(tokens.output_tokens);
+            let cost = spent.cost.unwrap_or_default();
+            used.cost = Cost(used.cost.0.saturating_add(cost.0));
         });
     }
 
@@ -103,17 +106,24 @@ mod tests {
         assert_eq!(ledger.count_call("alice"), before(1));
         ledger.count_call("alice");
         ledger.take_back_call("alice");
-        let tokens = |input_tokens, output_tokens| models::Usage {
-            input_tokens,
-            output_tokens,
+        let spent = |input_tokens, output_tokens, cost| Spent {
+            usage: crate::models::Usage {
+                input_tokens,
+                output_tokens,
+                ..Default::default()
+            },
+            cost,
         };
-        ledger.count_tokens("alice", tokens(3, 4));
-        ledger.count_tokens("alice", tokens(u64::MAX, 1));
+        ledger.count_spent("alice", spent(3, 4, Some(Cost(6))));
+        ledger.count_spent("alice", spent(u64::MAX, 1, Some(Cost(1))));
+        ledger.count_spent("alice", spent(0, 0, None));
         let used = ledger.of("alice");
         assert_eq!(
-            (used.calls, used.input_tokens, used.output_tokens),
-            (2, u64::MAX, 5)
+            (used.calls, used.input_tokens, used.output_tokens, used.cost),
+            (2, u64::MAX, 5, Cost(7))
         );
+        ledger.count_spent("alice", spent(0, 0, Some(Cost(u64::MAX))));
+        assert_eq!(ledger.of("alice").cost, Cost(u64::MAX));
         assert_eq!(ledger.of("bob").calls, 0);
     }
 

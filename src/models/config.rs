@@ -3,14 +3,20 @@
 //! These types only say what may be written; `resolve` completes them from the catalogue and
 //! refuses what cannot be right. They hold names of secrets, never a key.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
+use jiff::civil::Date;
 use serde::{
     Deserialize, Deserializer,
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::catalogue::{MaxTokensField, Temperature};
+use super::{
+    catalogue::MaxTokensField,
+    facts::{Ability, Price, Speed, Temperature},
+    providers,
+    thinking::Thinking,
+};
 use crate::{secrets::SecretName, settings::duration};
 
 /// The section `models:`.
@@ -72,17 +78,33 @@ impl<'de> Deserialize<'de> for ProviderList {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelProviderSettings {
-    /// The wire protocol. Only `openai` (chat/completions) in this version.
-    pub protocol: Protocol,
-    /// A well-known vendor whose dialect and models apply: `openai`, `gemini`, `xai`, `mistral`,
-    /// `openrouter`. Default: the one of the provider's own name, unless `base_url` leads
-    /// elsewhere.
+    /// The wire protocol: `openai` (chat/completions), `openai-responses`, `anthropic`, `gemini`,
+    /// `azure`, `vertex`, `bedrock` or `dial`. Default: the preset's, else `openai`.
+    pub protocol: Option<Protocol>,
+    /// A well-known vendor whose protocol and models apply, such as `openai` or `anthropic`.
+    /// Default: the one of the provider's own name, unless `base_url` leads elsewhere.
     pub preset: Option<String>,
-    /// Where the API lives, up to and without `/chat/completions`. Default: the preset's.
+    /// Where the API lives, up to and without what the protocol adds (`/chat/completions`,
+    /// `/v1/messages`). Default: the preset's.
     pub base_url: Option<String>,
-    /// The name of the secret that is sent as bearer token. Default: the preset's where
+    /// The name of the secret that is sent as the protocol says. Default: the preset's where
     /// `base_url` is the preset's too, else none, and then no key is sent.
     pub secret: Option<SecretName>,
+    /// The version of the API that stands in the address (`azure`, `dial`). Default: none for
+    /// `azure`, whose v1 endpoint is asked then; `2024-10-21` for `dial`.
+    pub api_version: Option<String>,
+    /// The project (`vertex`).
+    pub project: Option<String>,
+    /// The region, or the location, where the models run (`vertex`, `bedrock`).
+    pub region: Option<String>,
+    /// Headers of the vendor's that say who asks, such as OpenRouter's `HTTP-Referer`. No keys.
+    pub headers: BTreeMap<String, String>,
+    /// Whether models that are not listed may be asked for by the vendor's own name for them.
+    /// Default: false.
+    pub unlisted_models: bool,
+    /// Whether the vendor may keep instructions in a cache for minutes, where that must be asked
+    /// for and is paid (Anthropic's). Default: false.
+    pub prompt_cache: bool,
     /// What becomes of a connection after an answer. Default: `strict`.
     pub connections: Connections,
     /// The models that may be asked for: names, or objects that also state facts. The first is
@@ -94,8 +116,8 @@ pub struct ModelProviderSettings {
     /// Whether to ask for token counts (`stream_options.include_usage`). Default: the preset's,
     /// else true.
     pub include_usage: Option<bool>,
-    /// Sends the key over plain HTTP to another machine. Default: false, and such a `base_url`
-    /// is refused.
+    /// Sends the key over plain HTTP to another machine, or prompts to one beyond the private
+    /// network. Default: false, and such a `base_url` is refused.
     pub allow_plaintext: bool,
     /// A PEM file of the only authorities to trust for this provider. Default: the system's.
     pub ca_file: Option<PathBuf>,
@@ -108,10 +130,16 @@ pub struct ModelProviderSettings {
 impl Default for ModelProviderSettings {
     fn default() -> Self {
         Self {
-            protocol: Protocol::default(),
+            protocol: None,
             preset: None,
             base_url: None,
             secret: None,
+            api_version: None,
+            project: None,
+            region: None,
+            headers: BTreeMap::new(),
+            unlisted_models: false,
+            prompt_cache: false,
             connections: Connections::default(),
             models: Vec::new(),
             max_tokens_field: None,
@@ -124,14 +152,42 @@ impl Default for ModelProviderSettings {
     }
 }
 
-/// A wire protocol.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Protocol {
-    /// OpenAI's chat/completions and what is compatible with it.
-    #[default]
-    #[serde(rename = "openai")]
-    OpenAi,
+/// A wire protocol, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Protocol(&'static str);
+
+impl Protocol {
+    /// The protocol called `name`, if there is one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let known = providers::protocols().iter();
+        known.copied().find(|known| *known == name).map(Self)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+
+    /// Whether a vendor speaks both at one address.
+    pub(super) fn shares_address(self, other: Self) -> bool {
+        let is_openai = |protocol: Self| matches!(protocol.0, "openai" | "openai-responses");
+        self == other || (is_openai(self) && is_openai(other))
+    }
+}
+
+impl Default for Protocol {
+    fn default() -> Self {
+        Self("openai")
+    }
+}
+
+impl<'de> Deserialize<'de> for Protocol {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::named(&name).ok_or_else(|| de::Error::unknown_variant(&name, providers::protocols()))
+    }
 }
 
 /// What becomes of a connection after an answer.
@@ -170,17 +226,35 @@ impl Default for Timeouts {
     }
 }
 
-/// A model of a provider: a name, or an object whose facts win over the catalogue's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A model of a provider: a name, or an object whose facts win over the catalogue's, one by one.
+/// See [`ModelFacts`](super::ModelFacts) for what each means.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct ModelEntry {
     /// The name that the vendor knows.
     pub name: String,
     /// Other names that select it; they replace the catalogue's.
     pub aliases: Option<Vec<String>>,
+    /// What it is good for.
+    pub description: Option<String>,
+    /// The most tokens of prompt and answer.
+    pub context_window: Option<u64>,
     /// The most tokens it can answer with.
     pub max_output_tokens: Option<u32>,
-    /// Whether it takes a temperature.
+    /// How it thinks.
+    pub thinking: Option<Thinking>,
+    /// What it can do.
+    pub abilities: Option<Vec<Ability>>,
+    /// Which temperatures it takes.
     pub temperature: Option<Temperature>,
+    /// What it costs.
+    pub price: Option<Price>,
+    /// How strong it is at reasoning, 1 to 20.
+    pub intelligence: Option<u8>,
+    /// How quickly it answers.
+    pub speed: Option<Speed>,
+    /// The day on which it is shut down.
+    pub deprecated: Option<Date>,
 }
 
 impl ModelEntry {
@@ -189,23 +263,9 @@ impl ModelEntry {
     pub fn named(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            aliases: None,
-            max_output_tokens: None,
-            temperature: None,
+            ..Self::default()
         }
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ModelObject {
-    name: String,
-    #[serde(default)]
-    aliases: Option<Vec<String>>,
-    #[serde(default)]
-    max_output_tokens: Option<u32>,
-    #[serde(default)]
-    temperature: Option<Temperature>,
 }
 
 // By hand, because an untagged enum would answer any mistake with "did not match any variant".
@@ -224,18 +284,8 @@ impl<'de> Deserialize<'de> for ModelEntry {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ModelEntry, A::Error> {
-                let ModelObject {
-                    name,
-                    aliases,
-                    max_output_tokens,
-                    temperature,
-                } = ModelObject::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(ModelEntry {
-                    name,
-                    aliases,
-                    max_output_tokens,
-                    temperature,
-                })
+                // The one that is derived.
+                ModelEntry::deserialize(MapAccessDeserializer::new(map))
             }
         }
         deserializer.deserialize_any(NameOrObject)
@@ -287,7 +337,7 @@ mod tests {
     #[test]
     fn what_this_version_does_not_know_is_refused() {
         for wrong in [
-            "providers: { a: { protocol: anthropic } }",
+            "providers: { a: { protocol: telegraph } }",
             "providers: { a: { connections: lazy } }",
             "providers: { a: { base_uri: x } }",
             "providers: { a: { timeouts: { read: 1s } } }",

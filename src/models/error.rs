@@ -32,6 +32,8 @@ pub struct Circumstances {
     pub upstream_request_id: Option<String>,
     /// The key that was used, by name, provider and version.
     pub key: Option<String>,
+    /// Whether an answer had begun: asking again could be answered, and paid, twice.
+    pub has_begun: bool,
 }
 
 /// The situations that a user or an operator treats differently.
@@ -254,7 +256,7 @@ impl fmt::Display for ModelError {
             ),
             ModelErrorKind::NoSuchEndpoint => write!(
                 f,
-                "there is no chat/completions at the address of {from}; the operator must correct \
+                "the API is not at the address of {from}; the operator must correct \
                  `base_url`"
             ),
             ModelErrorKind::RateLimited { retry_after } => {
@@ -325,7 +327,7 @@ impl fmt::Display for ModelError {
             ),
             ModelErrorKind::Malformed => write!(
                 f,
-                "{from} answered with something other than chat/completions; the operator must \
+                "{from} answered with something other than its protocol; the operator must \
                  check `base_url` and `protocol`"
             ),
             ModelErrorKind::Incomplete => {

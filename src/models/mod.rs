@@ -7,18 +7,24 @@ mod catalogue;
 mod completion;
 mod config;
 mod error;
+mod facts;
+mod image;
 mod provider;
 pub mod providers;
 mod resolve;
 mod selection;
+mod thinking;
 
-pub use catalogue::{MaxTokensField, ModelFacts, Preset, Temperature, presets};
-pub use completion::{Completion, CompletionRequest, Usage};
+pub use catalogue::{MaxTokensField, Preset, presets};
+pub use completion::{Completion, CompletionRequest, Cost, Usage};
 pub use config::{
     Connections, ModelEntry, ModelProviderSettings, ModelsSettings, Protocol, ProviderList,
     Timeouts,
 };
 pub use error::{Circumstances, ModelError, ModelErrorKind, Stage};
+pub use facts::{Ability, ModelFacts, Price, Speed, Temperature};
+pub use image::{Image, ImageKind, NoImage};
 pub use provider::ModelProvider;
-pub use resolve::{ProviderConfig, resolve, validate, well_known};
+pub use resolve::{Exposed, ProviderConfig, resolve, validate, well_known};
 pub use selection::{ModelListing, Models, Selected};
+pub use thinking::{Budget, Level, Levels, Thinking, ThinkingMode};

@@ -5,16 +5,22 @@
 //! preset's own address. An entry called `openai` that leads elsewhere gets no key unless it
 //! names one.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
-use reqwest::Url;
+use reqwest::{
+    Url,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
 
 use super::{
-    catalogue::{MaxTokensField, ModelFacts, Preset, preset, presets},
+    catalogue::{MaxTokensField, Preset, preset, presets},
     config::{Connections, ModelProviderSettings, ModelsSettings, Protocol, Timeouts},
+    facts::ModelFacts,
+    providers::vertex_host,
 };
 use crate::{
-    outbound::is_loopback,
+    key_shape,
+    outbound::{is_loopback, is_private},
     secrets::{KeyState, SecretName},
     settings::Problem,
 };
@@ -26,14 +32,26 @@ pub struct ProviderConfig {
     pub name: String,
     /// The wire protocol.
     pub protocol: Protocol,
-    /// The address of chat/completions.
-    pub endpoint: Url,
+    /// Where the API lives, up to what the protocol adds.
+    pub base_url: Url,
     /// The secret to send, if any.
     pub secret: Option<SecretName>,
     /// What becomes of a connection after an answer.
     pub connections: Connections,
+    /// The version that stands in the address.
+    pub api_version: Option<String>,
+    /// The project at Vertex.
+    pub project: Option<String>,
+    /// The region or location.
+    pub region: Option<String>,
+    /// What else says who asks.
+    pub headers: HeaderMap,
     /// Its models, the preferred first.
     pub models: Vec<ModelFacts>,
+    /// Whether others may be asked for.
+    pub unlisted_models: bool,
+    /// Whether the vendor may keep instructions in a cache that is asked for.
+    pub prompt_cache: bool,
     /// The name of the field that limits the answer.
     pub max_tokens_field: MaxTokensField,
     /// Whether to ask for usage.
@@ -48,20 +66,32 @@ pub struct ProviderConfig {
     pub max_answer_bytes: usize,
 }
 
+/// Something that must not cross a network in clear text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exposed {
+    /// The key, on any network.
+    Key,
+    /// What is asked and answered, beyond the private network.
+    Prompts,
+}
+
 impl ProviderConfig {
     /// Whether the address is this machine: requests to it use no proxy and need no TLS.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        is_loopback(&self.endpoint)
+        is_loopback(&self.base_url)
     }
 
-    /// Whether a key would be sent in clear text over a network without leave to.
+    /// What would be sent in clear text over a network without leave to.
     #[must_use]
-    pub fn exposes_key(&self) -> bool {
-        self.secret.is_some()
-            && self.endpoint.scheme() != "https"
-            && !self.is_loopback()
-            && !self.allow_plaintext
+    pub fn exposes(&self) -> Option<Exposed> {
+        if self.base_url.scheme() == "https" || self.is_loopback() || self.allow_plaintext {
+            return None;
+        }
+        if self.secret.is_some() {
+            return Some(Exposed::Key);
+        }
+        (!is_private(&self.base_url)).then_some(Exposed::Prompts)
     }
 }
 
@@ -180,29 +210,43 @@ fn complete(
             refuse(
                 "preset",
                 "no vendor of this name is known",
-                "write `openai`, `gemini`, `xai`, `mistral` or `openrouter`, or leave it out",
+                &format!(
+                    "there are: {}; or leave it out",
+                    presets()
+                        .iter()
+                        .map(|preset| preset.name.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
             );
             None
         }
     };
-    let endpoint = match entry
+    let protocol = entry.protocol.or(preset.map(|preset| preset.protocol));
+    let protocol = protocol.unwrap_or_default();
+    let own = preset.filter(|preset| protocol.shares_address(preset.protocol));
+    place(protocol, entry, &mut refuse);
+    let of_region = base_url_of(protocol, entry);
+    let base_url = match entry
         .base_url
         .as_deref()
-        .or(preset.map(|p| p.base_url.as_str()))
+        .or(of_region.as_deref())
+        .or(own.and_then(|preset| preset.base_url.as_deref()))
     {
-        Some(base) => parse_endpoint(base).map_err(|(message, help)| {
+        Some(base) => parse_base_url(base).map_err(|(message, help)| {
             refuse("base_url", message, help);
         }),
         None => {
             refuse(
                 "base_url",
                 "no address is known for this provider",
-                "write the address up to and without `/chat/completions`, such as \
-                 `http://127.0.0.1:11434/v1`",
+                "write the address of the API, such as `http://127.0.0.1:11434/v1`",
             );
             Err(())
         }
     };
+    let headers = headers(&entry.headers, &mut refuse);
+    // An address that follows from the region is the vendor's own.
     let at_preset = entry.base_url.is_none()
         || preset.is_some_and(|preset| leads_to(entry.base_url.as_deref(), preset));
     let secret = entry.secret.clone().or_else(|| {
@@ -227,9 +271,15 @@ fn complete(
     }
     let provider = ProviderConfig {
         name: name.to_owned(),
-        protocol: entry.protocol,
-        endpoint: endpoint.ok()?,
+        protocol,
+        base_url: base_url.ok()?,
         secret,
+        api_version: entry.api_version.clone(),
+        project: entry.project.clone(),
+        region: entry.region.clone(),
+        headers,
+        unlisted_models: entry.unlisted_models,
+        prompt_cache: entry.prompt_cache,
         connections: entry.connections,
         models,
         max_tokens_field: entry
@@ -245,14 +295,68 @@ fn complete(
         timeouts: entry.timeouts,
         max_answer_bytes: entry.max_answer_bytes,
     };
-    if provider.exposes_key() {
-        refuse(
+    match provider.exposes() {
+        None => {}
+        Some(Exposed::Key) => refuse(
             "base_url",
             "the key would travel to another machine in clear text",
             "use https, or set `allow_plaintext: true` if the network is yours alone",
-        );
+        ),
+        Some(Exposed::Prompts) => refuse(
+            "base_url",
+            "prompts would travel beyond the private network in clear text",
+            "use https, or set `allow_plaintext: true` if the network is yours alone",
+        ),
     }
     (problems.len() == before).then_some(provider)
+}
+
+/// What says where the models are, protocol by protocol: each setting only where it is understood,
+/// and all that are needed.
+fn place(
+    protocol: Protocol,
+    entry: &ModelProviderSettings,
+    refuse: &mut impl FnMut(&str, &str, &str),
+) {
+    let name = protocol.name();
+    for (key, value, takes) in [
+        ("api_version", &entry.api_version, &["azure", "dial"][..]),
+        ("project", &entry.project, &["vertex"]),
+        ("region", &entry.region, &["vertex", "bedrock"]),
+    ] {
+        let is_plain = |text: &String| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+            (1..=64).contains(&text.len()) && text.chars().all(plain)
+        };
+        let is_needed = takes.contains(&name)
+            && key != "api_version"
+            && (key == "project" || entry.base_url.is_none() || name == "vertex");
+        match value {
+            Some(_) if !takes.contains(&name) => {
+                let help = format!("it belongs to {}; leave it out", takes.join(" and "));
+                refuse(key, "this protocol does not take it", &help);
+            }
+            Some(value) if !is_plain(value) => refuse(
+                key,
+                "1 to 64 characters of a-z, A-Z, 0-9, `.`, `_` and `-`",
+                "correct it",
+            ),
+            None if is_needed => {
+                refuse(key, "this protocol needs it", "write where the models run");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The address of a service that has one in each region.
+fn base_url_of(protocol: Protocol, entry: &ModelProviderSettings) -> Option<String> {
+    let region = entry.region.as_deref()?;
+    match protocol.name() {
+        "vertex" => Some(format!("https://{}", vertex_host(region))),
+        "bedrock" => Some(format!("https://bedrock-runtime.{region}.amazonaws.com")),
+        _ => None,
+    }
 }
 
 struct UnknownPreset;
@@ -271,13 +375,13 @@ fn preset_of(
 }
 
 fn leads_to(base_url: Option<&str>, preset: &Preset) -> bool {
-    let parse = |base: &str| parse_endpoint(base).ok();
-    base_url
-        .and_then(parse)
-        .is_some_and(|url| Some(url) == parse(&preset.base_url))
+    let parse = |base: &str| parse_base_url(base).ok();
+    let own = preset.base_url.as_deref().and_then(parse);
+    own.is_some() && base_url.and_then(parse) == own
 }
 
-fn parse_endpoint(base: &str) -> Result<Url, (&'static str, &'static str)> {
+/// The address of an API; a `/` at its end does not count.
+fn parse_base_url(base: &str) -> Result<Url, (&'static str, &'static str)> {
     let url = Url::parse(base).map_err(|_| {
         (
             "not a URL",
@@ -302,8 +406,49 @@ fn parse_endpoint(base: &str) -> Result<Url, (&'static str, &'static str)> {
             "write only the address; keys go into the Authorization header by `secret:`",
         ));
     }
-    let endpoint = format!("{}/chat/completions", url.as_str().trim_end_matches('/'));
-    Url::parse(&endpoint).map_err(|_| ("not a URL", "write an address"))
+    Url::parse(url.as_str().trim_end_matches('/')).map_err(|_| ("not a URL", "write an address"))
+}
+
+/// Headers that this program sets itself, or that would carry a key around the broker.
+const OWN_HEADERS: [&str; 12] = [
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "proxy-authorization",
+    "cookie",
+    "host",
+    "content-type",
+    "content-length",
+    "accept",
+    "connection",
+    "transfer-encoding",
+];
+
+fn headers(
+    written: &BTreeMap<String, String>,
+    refuse: &mut impl FnMut(&str, &str, &str),
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in written {
+        let key = format!("headers.{name}");
+        let is_own = OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str());
+        if is_own || key_shape::looks_like_key(value) {
+            refuse(
+                &key,
+                "keys and what the protocol sends are not written here",
+                "name a secret with `secret:`; whatever was written here now stands in a file",
+            );
+            continue;
+        }
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(value)) => {
+                headers.insert(name, value);
+            }
+            _ => refuse(&key, "this is no header", "correct it, or leave it out"),
+        }
+    }
+    headers
 }
 
 fn is_plain_name(name: &str) -> bool {
@@ -322,7 +467,7 @@ fn models(
         .map(|preset| preset.models.as_slice())
         .unwrap_or_default();
     if entry.models.is_empty() {
-        if known.is_empty() {
+        if known.is_empty() && !entry.unlisted_models {
             refuse(
                 "models",
                 "no models are listed",
@@ -337,12 +482,8 @@ fn models(
             .iter()
             .find(|facts| facts.answers_to(&written.name))
             .cloned();
-        let mut facts = facts.unwrap_or_else(|| ModelFacts::named(&written.name));
-        if let Some(aliases) = &written.aliases {
-            facts.aliases.clone_from(aliases);
-        }
-        facts.max_output_tokens = written.max_output_tokens.or(facts.max_output_tokens);
-        facts.temperature = written.temperature.unwrap_or(facts.temperature);
+        let facts = facts.unwrap_or_else(|| ModelFacts::named(&written.name));
+        let facts = facts.overridden(written);
         let key = format!("models.{index}");
         for name in std::iter::once(&facts.name).chain(&facts.aliases) {
             if name.eq_ignore_ascii_case("auto") {

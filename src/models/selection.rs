@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{
     ModelError, ModelErrorKind, ModelFacts, ModelProvider,
-    config::{ModelsSettings, Protocol},
-    providers::openai::OpenAiProvider,
+    config::ModelsSettings,
+    providers,
     resolve::{ProviderConfig, qualified, resolve},
 };
 use crate::{
@@ -26,7 +26,7 @@ fn bind(config: &ProviderConfig, keys: &Arc<Broker>) -> Result<Option<Binding>, 
         return Ok(None);
     };
     let consumer = Consumer::ModelProvider(config.name.clone());
-    let bound = keys.bind(name, consumer, Some(config.endpoint.clone()));
+    let bound = keys.bind(name, consumer, Some(config.base_url.clone()));
     bound.map(Some).map_err(|refused| {
         Problem::at(
             ["models", "providers", config.name.as_str(), "secret"],
@@ -115,19 +115,17 @@ impl Models {
             }
         }
         let mut problems = Vec::new();
-        let mut providers: Vec<Arc<dyn ModelProvider>> = Vec::new();
+        let mut built: Vec<Arc<dyn ModelProvider>> = Vec::new();
         for config in configs {
             match bind(&config, &keys) {
-                Ok(key) => providers.push(match config.protocol {
-                    Protocol::OpenAi => Arc::new(OpenAiProvider::new(config, key)),
-                }),
+                Ok(key) => built.push(providers::build(config, key)),
                 Err(problem) => problems.push(problem),
             }
         }
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self::of(providers, &settings.default, Arc::clone(&keys)))
+        Ok(Self::of(built, &settings.default, Arc::clone(&keys)))
     }
 
     /// The models of `providers`, in order of preference.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::models::{ModelError, Usage};
+use crate::models::{Cost, ModelError, Usage};
 
 /// A tool's answer. What people read of it is made from the structure by [`Tool::text`], after
 /// the guard has taken out what must not leave: so both carry the same facts.
@@ -12,8 +12,17 @@ use crate::models::{ModelError, Usage};
 pub struct ToolAnswer {
     /// An object that matches the tool's output schema.
     pub structured: Value,
-    /// The tokens that the answer cost, where a vendor told.
-    pub usage: Option<Usage>,
+    /// What the answer took, where a vendor told.
+    pub spent: Option<Spent>,
+}
+
+/// What an answer took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spent {
+    /// Tokens, as the vendor counted them.
+    pub usage: Usage,
+    /// What they cost, if a price is known.
+    pub cost: Option<Cost>,
 }
 
 /// Why a tool could not answer. `Display` is for the client.

@@ -6,10 +6,10 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{InvalidDefinition, Plan, Tool, ToolAnswer, ToolDefinition, ToolError};
+use super::{InvalidDefinition, Plan, Spent, Tool, ToolAnswer, ToolDefinition, ToolError};
 use crate::{
     call::{CallContext, CallIdentity},
-    models::{CompletionRequest, Models},
+    models::{CompletionRequest, Image, ModelError, ModelErrorKind, Models, ThinkingMode},
 };
 
 /// The tool.
@@ -27,7 +27,13 @@ struct Arguments {
     _model: Option<String>,
     system_prompt: Option<String>,
     temperature: Option<f64>,
+    thinking_mode: Option<ThinkingMode>,
+    #[serde(default)]
+    images: Vec<String>,
     max_output_tokens: Option<u32>,
+    #[serde(default)]
+    stop: Vec<String>,
+    json_schema: Option<Value>,
 }
 
 impl Chat {
@@ -66,19 +72,27 @@ impl Tool for Chat {
             let selected = plan
                 .selected
                 .ok_or(ToolError::Internal("chat without a plan"))?;
+            let images = images(&arguments.images)?;
             let request = CompletionRequest {
                 model: selected.model,
                 prompt: arguments.prompt,
                 system_prompt: arguments.system_prompt,
+                images,
                 temperature: arguments.temperature,
+                thinking: arguments.thinking_mode,
                 max_output_tokens: arguments.max_output_tokens,
+                stop: arguments.stop,
+                json_schema: arguments.json_schema,
             };
             let completion = selected.provider.complete(&request, cx).await?;
             let structured = serde_json::to_value(&completion)
                 .map_err(|_| ToolError::Internal("a completion that is not JSON"))?;
             Ok(ToolAnswer {
                 structured,
-                usage: completion.usage,
+                spent: completion.usage.map(|usage| Spent {
+                    usage,
+                    cost: completion.cost,
+                }),
             })
         })
     }
@@ -86,6 +100,16 @@ impl Tool for Chat {
     fn text(&self, structured: &Value) -> String {
         text(structured)
     }
+}
+
+fn images(texts: &[String]) -> Result<Vec<Image>, ModelError> {
+    let parsed: Result<_, _> = texts.iter().map(|text| Image::parse(text)).collect();
+    parsed.map_err(|why| {
+        ModelError::new(ModelErrorKind::InvalidArgument {
+            argument: Some("images"),
+            reason: Some(why.to_string()),
+        })
+    })
 }
 
 /// Every fact of `structured` that is there.
@@ -104,11 +128,16 @@ fn text(structured: &Value) -> String {
     let usage = &structured["usage"];
     for (field, words) in [
         ("input_tokens", "tokens in"),
+        ("cached_input_tokens", "of them cached"),
         ("output_tokens", "tokens out"),
+        ("reasoning_tokens", "of them thinking"),
     ] {
         if let Some(tokens) = usage[field].as_u64() {
             facts.push(format!("{tokens} {words}"));
         }
+    }
+    if let Some(cost) = structured["cost_usd"].as_f64() {
+        facts.push(format!("{cost:.6} USD"));
     }
     if let Some(reason) = told("finish_reason") {
         facts.push(format!("finish reason: {reason}"));

@@ -29,7 +29,7 @@ impl ListModels {
         }
         Ok(ToolAnswer {
             structured,
-            usage: None,
+            spent: None,
         })
     }
 }

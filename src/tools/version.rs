@@ -37,7 +37,7 @@ impl Tool for Version {
         Box::pin(async move {
             Ok(ToolAnswer {
                 structured,
-                usage: None,
+                spent: None,
             })
         })
     }

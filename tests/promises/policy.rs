@@ -128,7 +128,7 @@ fn a_rule_that_could_never_be_right_is_refused_at_load_with_its_place() {
         ("args.prompt.contains('x'", &[]),
         ("args.prompt == 1 / 0", &[]),
         ("result.answer == ''", &["no answer yet"]),
-        ("usage.cost > 1.0", &["usage.cost"]),
+        ("usage.costs > 1.0", &["`cost`"]),
     ] {
         let rules = format!(
             "    - id: wrong\n      when: {{ tools: [chat] }}\n      condition: \"{condition}\"\n      \

@@ -89,9 +89,7 @@ fn ask(server: &HttpsServer, ca_file: &Path, more: &str) -> Result<Completion, M
     let request = CompletionRequest {
         model: "m".to_owned(),
         prompt: "Hello?".to_owned(),
-        system_prompt: None,
-        temperature: None,
-        max_output_tokens: None,
+        ..CompletionRequest::default()
     };
     let selected = models.select(Some("m"), None)?;
     let cx = CallContext::new(identity);

@@ -167,6 +167,7 @@ fn full(texts: &[String]) -> Record {
             input: 1,
             output: 2,
         }),
+        cost_micro_usd: Some(3),
         secrets: vec![text(), text()],
         secret: Some(RecordedSecret {
             consumer: text(),
@@ -199,7 +200,7 @@ proptest! {
     ) {
         let line = Chain::new().seal(&full(&texts)).unwrap();
         let link = Link::read(line.as_bytes()).unwrap();
-        prop_assert_eq!(link.record.len(), 25);
+        prop_assert_eq!(link.record.len(), 26);
     }
 
     #[test]

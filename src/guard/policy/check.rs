@@ -209,14 +209,6 @@ impl<'s> Walk<'s> {
                 self.found.reads_unknown |= matches!(shape, Shape::Unknown);
                 shape
             }
-            Field::Absent(_) if name == "cost" && of.is_usage() => {
-                self.refuse(
-                    at,
-                    "`usage.cost` is not in this version",
-                    "judge by `usage.calls`, `usage.input_tokens` or `usage.output_tokens`",
-                );
-                Shape::Computed
-            }
             Field::Absent(names) => {
                 let help = if names.is_empty() {
                     "this value has no fields".to_owned()

@@ -10,7 +10,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::tool::ToolShape;
-use crate::call::{ClientInfo, Principal};
+use crate::{
+    call::{ClientInfo, Principal},
+    models::Cost,
+};
 
 /// What a call is judged by.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +62,8 @@ pub struct Usage {
     pub input_tokens: u64,
     /// Tokens of answers.
     pub output_tokens: u64,
+    /// What they cost by list price, as far as prices are known.
+    pub cost: Cost,
 }
 
 /// [`Facts`] that last as long as they must.

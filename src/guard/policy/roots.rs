@@ -108,6 +108,7 @@ impl Root {
                 ("calls", Leaf),
                 ("input_tokens", Leaf),
                 ("output_tokens", Leaf),
+                ("cost", Leaf),
             ]),
             Self::Result => Answer,
             Self::User => Open,

@@ -1,7 +1,7 @@
 //! What is known of the value of an expression before it is run: which fields it may have.
 
 use super::{
-    roots::{Known, Root},
+    roots::Known,
     tool::{self, Below, Schema, ToolShape},
 };
 
@@ -86,10 +86,6 @@ impl<'s> Shape<'s> {
                 }
             }
         }
-    }
-
-    pub(super) fn is_usage(&self) -> bool {
-        matches!(self, Self::Ours(known) if *known == Root::Usage.known())
     }
 }
 

@@ -17,7 +17,10 @@ use super::{
     facts::{FileFact, HeldFacts, Usage},
     *,
 };
-use crate::call::{ClientInfo, Principal, PrincipalKind};
+use crate::{
+    call::{ClientInfo, Principal, PrincipalKind},
+    models::Cost,
+};
 
 fn object(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
@@ -135,6 +138,7 @@ fn call(tool: &str, args: Value) -> HeldFacts {
             calls: 2,
             input_tokens: 100,
             output_tokens: 50,
+            cost: Cost(1_500_000),
         },
         now: "2026-03-01T12:00:00.5Z".parse::<Timestamp>().unwrap(),
     }

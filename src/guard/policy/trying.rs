@@ -24,7 +24,10 @@ use super::{
     tool::ToolShape,
     variables::Variables,
 };
-use crate::call::{ClientInfo, Principal, PrincipalKind};
+use crate::{
+    call::{ClientInfo, Principal, PrincipalKind},
+    models::Cost,
+};
 
 /// How long one condition may take on a sample: more than in a call, since a busy machine must not
 /// make a rule look wrong.
@@ -148,6 +151,7 @@ impl Sample {
                 calls: one,
                 input_tokens: one,
                 output_tokens: one,
+                cost: Cost(one),
             },
             now: Timestamp::UNIX_EPOCH,
         };

@@ -8,7 +8,7 @@ use std::{sync::OnceLock, time::Instant};
 use cel::{
     Env,
     common::{
-        types::{CelBool, CelMap, CelNull, CelString},
+        types::{CelBool, CelDouble, CelMap, CelNull, CelString},
         value::{CowVal, Val},
     },
     context::VariableResolver,
@@ -113,6 +113,7 @@ impl<'a> Variables<'a> {
                 ("calls", count(facts.usage.calls)),
                 ("input_tokens", count(facts.usage.input_tokens)),
                 ("output_tokens", count(facts.usage.output_tokens)),
+                ("cost", Box::new(CelDouble::from(facts.usage.cost.usd()))),
             ])),
             Root::Now => return Ok(self.now()),
             Root::Result => match self.result {

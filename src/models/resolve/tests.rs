@@ -22,10 +22,8 @@ fn refused(yaml: &str) -> Vec<String> {
 #[test]
 fn a_well_known_provider_needs_nothing_but_its_name() {
     let openai = one("providers: { openai: {} }");
-    assert_eq!(
-        openai.endpoint.as_str(),
-        "https://api.openai.com/v1/chat/completions"
-    );
+    assert_eq!(openai.base_url.as_str(), "https://api.openai.com/v1");
+    assert_eq!(openai.protocol.name(), "openai-responses");
     assert_eq!(openai.secret.unwrap().as_str(), "openai");
     assert_eq!(openai.max_tokens_field, MaxTokensField::MaxCompletionTokens);
     assert_eq!(openai.models[0].temperature, Temperature::Fixed);
@@ -56,7 +54,7 @@ fn a_presets_key_does_not_follow_to_another_address() {
     for elsewhere in [
         "openai: { base_url: \"https://evil.example/v1\", models: [m] }",
         "openai: { base_url: \"https://api.openai.com.evil.example/v1\", models: [m] }",
-        "openai: { base_url: \"http://api.openai.com/v1\", models: [m] }",
+        "openai: { base_url: \"http://api.openai.com/v1\", models: [m], allow_plaintext: true }",
         "mine: { preset: openai, base_url: \"https://evil.example/v1\" }",
     ] {
         let provider = one(&format!("providers: {{ {elsewhere} }}"));
@@ -66,6 +64,46 @@ fn a_presets_key_does_not_follow_to_another_address() {
     assert_eq!(named.secret.unwrap().as_str(), "openai");
     let slash = one("providers: { openai: { base_url: \"https://api.openai.com/v1/\" } }");
     assert_eq!(slash.secret.unwrap().as_str(), "openai");
+}
+
+#[test]
+fn prompts_do_not_leave_the_private_network_in_clear_text() {
+    let to = |base: &str, more: &str| {
+        refused(&format!(
+            "providers: {{ a: {{ base_url: \"{base}\", models: [m] {more} }} }}"
+        ))
+    };
+    for here in [
+        "http://10.0.0.1/v1",
+        "http://ollama:11434/v1",
+        "http://127.0.0.1/v1",
+    ] {
+        assert!(to(here, "").is_empty(), "{here}");
+    }
+    for there in ["http://8.8.8.8/v1", "http://models.example/v1"] {
+        assert_eq!(to(there, ""), ["models.providers.a.base_url"], "{there}");
+        assert!(to(there, ", allow_plaintext: true").is_empty(), "{there}");
+    }
+}
+
+#[test]
+fn headers_say_who_asks_and_carry_no_key() {
+    let with =
+        |headers: &str| format!("providers: {{ openrouter: {{ headers: {{ {headers} }} }} }}");
+    let config = one(&with(
+        "HTTP-Referer: 'https://team.example', X-OpenRouter-Title: Team",
+    ));
+    assert_eq!(config.headers["http-referer"], "https://team.example");
+    for wrong in [
+        "Authorization: Bearer",
+        "X-API-KEY: x",
+        "cookie: a=b",
+        "X-Mine: sk-0123456789abcdef0123456789abcdef",
+        "'two words': x",
+        "X-Line: \"a\\nb\"",
+    ] {
+        assert_eq!(refused(&with(wrong)).len(), 1, "{wrong}");
+    }
 }
 
 #[test]
@@ -90,10 +128,6 @@ fn a_key_is_not_sent_in_clear_text_to_another_machine() {
         assert_eq!(
             refused(&with(there, ", secret: k")),
             ["models.providers.a.base_url"]
-        );
-        assert!(
-            refused(&with(there, "")).is_empty(),
-            "{there}: no key is sent"
         );
         assert!(refused(&with(there, ", secret: k, allow_plaintext: true")).is_empty());
     }

@@ -209,6 +209,7 @@ async fn every_variable_has_the_value_of_the_call() {
         "files[0].path == 'src/main.rs' && files[0].size == 120 && files[0].kind == 'text'",
         "secrets == ['openai']",
         "usage.calls == 2 && usage.input_tokens + usage.output_tokens == 150",
+        "usage.cost > 1.4 && usage.cost < 1.6",
         "now > timestamp('2026-03-01T12:00:00Z') && now.getHours() == 12",
         "now - timestamp('2026-03-01T12:00:00Z') == duration('500ms')",
     ] {

@@ -65,17 +65,6 @@ fn what_is_like_nothing_known_is_told_what_there_is() {
 }
 
 #[test]
-fn the_cost_is_said_to_be_for_later() {
-    let problem = problem("usage.cost > 1.0");
-    assert!(
-        problem
-            .message
-            .ends_with("`usage.cost` is not in this version"),
-        "{problem:?}"
-    );
-}
-
-#[test]
 fn types_that_do_not_go_together_are_found_on_a_sample() {
     for condition in [
         "1 + 'a' == true",

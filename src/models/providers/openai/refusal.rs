@@ -5,84 +5,42 @@
 
 use std::time::Duration;
 
-use reqwest::{
-    StatusCode,
-    header::{HeaderMap, RETRY_AFTER},
-};
+use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::models::ModelErrorKind;
-
-/// The longest wait that is passed on; a server that names a longer one is not to be believed.
-const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
+use crate::models::{
+    ModelErrorKind,
+    providers::http::{Refused, number_after},
+};
 
 /// The kind of a refused request.
-pub(super) fn kind(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ModelErrorKind {
-    let told = serde_json::from_slice(body)
-        .ok()
-        .and_then(|body: Value| Told::find(&body));
-    let retry_after = retry_after(headers);
-    let known = told.as_ref().and_then(|told| told.kind(retry_after));
-    match (status.as_u16(), known) {
-        // These say what they mean whatever the body says.
-        (401, _) => ModelErrorKind::BadKey,
-        (402, _) => ModelErrorKind::QuotaExceeded,
-        (413, _) => ModelErrorKind::ContextTooLong {
-            limit: None,
-            given: None,
-        },
-        (408 | 500.., _) => ModelErrorKind::UpstreamDown {
-            retry_after,
-            cause: None,
-        },
-        (_, Some(known)) => known,
-        (403, None) => ModelErrorKind::NotPermitted,
-        (404, None) if told.is_some_and(|told| told.mentions(&["model"])) => {
-            ModelErrorKind::NoSuchModel
-        }
-        (404 | 405, None) => ModelErrorKind::NoSuchEndpoint,
-        (429, None) => ModelErrorKind::RateLimited { retry_after },
-        (_, None) => ModelErrorKind::InvalidArgument {
-            argument: None,
-            reason: None,
-        },
+pub(in crate::models::providers) fn kind(refused: &Refused<'_>) -> ModelErrorKind {
+    // These say what they mean whatever the body says.
+    if let Some(kind) = refused.by_status() {
+        return kind;
     }
+    let told = refused.json().as_ref().and_then(Told::find);
+    let known = told
+        .as_ref()
+        .and_then(|told| told.kind(refused.retry_after()));
+    if let Some(kind) = known {
+        return kind;
+    }
+    if refused.status == StatusCode::NOT_FOUND && told.is_some_and(|told| told.mentions(&["model"]))
+    {
+        return ModelErrorKind::NoSuchModel;
+    }
+    refused.by_default()
 }
 
 /// The kind of an error that came inside an answer which had begun well.
-pub(super) fn kind_in_stream(body: &Value) -> ModelErrorKind {
+pub(in crate::models::providers) fn kind_in_answer(body: &Value) -> ModelErrorKind {
     let down = ModelErrorKind::UpstreamDown {
         retry_after: None,
         cause: None,
     };
-    Told::find(body)
-        .and_then(|told| told.kind(None))
-        .unwrap_or(down)
-}
-
-/// When to try again: seconds, milliseconds in the vendors' own header, or a date.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let milliseconds = || {
-        text("retry-after-ms")?
-            .parse()
-            .ok()
-            .map(Duration::from_millis)
-    };
-    let seconds = || {
-        text(RETRY_AFTER.as_str())?
-            .parse()
-            .ok()
-            .map(Duration::from_secs)
-    };
-    let date = || {
-        let date = jiff::fmt::rfc2822::parse(text(RETRY_AFTER.as_str())?).ok()?;
-        Duration::try_from(date.timestamp().duration_since(jiff::Timestamp::now())).ok()
-    };
-    milliseconds()
-        .or_else(seconds)
-        .or_else(date)
-        .map(|wait| wait.min(MAX_WAIT))
+    let told = Told::find(body);
+    told.and_then(|told| told.kind(None)).unwrap_or(down)
 }
 
 /// What a vendor told, in the shapes that OpenAI, Gemini, xAI, Mistral and the local servers use.
@@ -114,8 +72,11 @@ impl Told {
         Some(Self {
             labels: ["code", "type", "status"]
                 .into_iter()
-                .filter_map(text)
-                .map(lower)
+                .filter_map(|key| match error.get(key)? {
+                    Value::String(text) => Some(lower(text)),
+                    Value::Number(number) => Some(number.to_string()),
+                    _ => None,
+                })
                 .collect(),
             param: text("param").map(lower),
             message: text("message")
@@ -126,22 +87,37 @@ impl Told {
     }
 
     fn kind(&self, retry_after: Option<Duration>) -> Option<ModelErrorKind> {
-        if self.labelled(&["context_length_exceeded", "string_above_max_length"])
-            || self.mentions(&[
-                "maximum context length",
-                "context window",
-                "too many tokens",
-            ])
-        {
+        if self.labelled(&[
+            "context_length_exceeded",
+            "string_above_max_length",
+            "exceed_context_size_error",
+            "cannot_fit_into_max_prompt_tokens",
+        ]) || self.mentions(&[
+            "maximum context length",
+            "maximum prompt length",
+            "context window",
+            "too many tokens",
+        ]) {
             let limit = number_after(&self.message, "maximum context length is ");
             let given = number_after(&self.message, "resulted in ")
                 .or_else(|| number_after(&self.message, "you requested "));
             return Some(ModelErrorKind::ContextTooLong { limit, given });
         }
-        if self.labelled(&["insufficient_quota", "billing_hard_limit_reached"]) {
+        if self.labelled(&[
+            "insufficient_quota",
+            "billing_hard_limit_reached",
+            "credit_balance_exhausted",
+            "402",
+        ]) {
             return Some(ModelErrorKind::QuotaExceeded);
         }
-        if self.labelled(&["rate_limit_exceeded", "resource_exhausted", "rate_limited"]) {
+        if self.labelled(&[
+            "rate_limit_exceeded",
+            "resource_exhausted",
+            "rate_limited",
+            "ratelimitreached",
+            "429",
+        ]) {
             return Some(ModelErrorKind::RateLimited { retry_after });
         }
         // Gemini and xAI answer 400 to a wrong key.
@@ -151,9 +127,15 @@ impl Told {
         {
             return Some(ModelErrorKind::BadKey);
         }
-        if self.labelled(&["model_not_found"])
+        if self.labelled(&["model_not_found", "deploymentnotfound", "invalid_model"])
             || (self.mentions(&["model"])
-                && self.mentions(&["does not exist", "not found", "invalid model"]))
+                && self.mentions(&[
+                    "does not exist",
+                    "not found",
+                    "invalid model",
+                    "not a valid model",
+                    "supported api model names",
+                ]))
         {
             return Some(ModelErrorKind::NoSuchModel);
         }
@@ -161,6 +143,7 @@ impl Told {
             "content_filter",
             "content_policy_violation",
             "invalid_prompt",
+            "responsibleaipolicyviolation",
         ]) {
             return Some(ModelErrorKind::ContentFiltered);
         }
@@ -169,9 +152,18 @@ impl Told {
         }
         let argument = match self.param.as_deref() {
             Some("temperature") => Some("temperature"),
-            Some("max_tokens" | "max_completion_tokens") => Some("max_output_tokens"),
+            Some("max_tokens" | "max_completion_tokens" | "max_output_tokens") => {
+                Some("max_output_tokens")
+            }
             Some("model") => Some("model"),
-            Some("messages") => Some("prompt"),
+            Some("reasoning_effort" | "reasoning.effort" | "reasoning") => Some("thinking_mode"),
+            Some("stop") => Some("stop"),
+            Some("messages" | "input") => Some("prompt"),
+            Some(format) if format.starts_with("response_format") => Some("json_schema"),
+            Some(format) if format.starts_with("text.format") => Some("json_schema"),
+            // xAI names the field in the sentence alone.
+            _ if self.mentions(&["parameter reasoningeffort"]) => Some("thinking_mode"),
+            _ if self.mentions(&["not supported on this model: stop"]) => Some("stop"),
             _ => None,
         }?;
         Some(ModelErrorKind::InvalidArgument {
@@ -189,25 +181,18 @@ impl Told {
     }
 }
 
-/// The number that follows a fixed phrase. Nine digits at most, so that it is a count of tokens.
-fn number_after(message: &str, phrase: &str) -> Option<u64> {
-    let (_, rest) = message.split_once(phrase)?;
-    let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, after) = rest.split_at(digits);
-    let counts = digits <= 9 && (after.is_empty() || after.starts_with([' ', '.', ',']));
-    number.parse().ok().filter(|_| counts)
-}
-
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderMap;
+
     use super::*;
 
     fn code_of(status: u16, body: &str) -> &'static str {
-        let kind = kind(
-            StatusCode::from_u16(status).unwrap(),
-            &HeaderMap::new(),
-            body.as_bytes(),
-        );
+        let kind = kind(&Refused {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: &HeaderMap::new(),
+            body: body.as_bytes(),
+        });
         crate::models::ModelError::new(kind).code()
     }
 
@@ -267,6 +252,41 @@ mod tests {
             ),
             (422, r#"{"detail":[{"msg":"extra"}]}"#, "invalid_argument"),
             (
+                400,
+                r#"{"code":"invalid-argument","error":"Model grok-x does not support parameter reasoningEffort."}"#,
+                "invalid_argument",
+            ),
+            (
+                400,
+                r#"{"error":{"message":"some/x is not a valid model ID","code":400}}"#,
+                "no_such_model",
+            ),
+            (
+                400,
+                r#"{"error":{"message":"The supported API model names are a, b.","type":"invalid_request_error"}}"#,
+                "no_such_model",
+            ),
+            (
+                402,
+                r#"{"error":{"message":"Insufficient Balance","type":"unknown_error"}}"#,
+                "quota_exceeded",
+            ),
+            (
+                404,
+                r#"{"error":{"code":"DeploymentNotFound","message":"The API deployment for this resource does not exist."}}"#,
+                "no_such_model",
+            ),
+            (
+                400,
+                r#"{"error":{"message":"…","type":null,"param":"prompt","code":"content_filter","status":400}}"#,
+                "content_filtered",
+            ),
+            (
+                400,
+                r#"{"object":"error","message":"Invalid model: x","type":"invalid_model","code":"1500"}"#,
+                "no_such_model",
+            ),
+            (
                 500,
                 r#"{"error":{"message":"API key invalid"}}"#,
                 "upstream_down",
@@ -277,43 +297,5 @@ mod tests {
         ] {
             assert_eq!(code_of(status, body), code, "{status} {body}");
         }
-    }
-
-    #[test]
-    fn numbers_are_parsed_only_where_they_are_counts_of_tokens() {
-        let message = "this model's maximum context length is 8192 tokens. however, your messages \
-                       resulted in 9001 tokens.";
-        assert_eq!(
-            number_after(message, "maximum context length is "),
-            Some(8192)
-        );
-        assert_eq!(number_after(message, "resulted in "), Some(9001));
-        assert_eq!(
-            number_after("resulted in 12345678901234567890 tokens", "resulted in "),
-            None
-        );
-        assert_eq!(number_after("resulted in 12ab", "resulted in "), None);
-        assert_eq!(number_after("resulted in ", "resulted in "), None);
-    }
-
-    #[test]
-    fn a_wait_is_read_in_each_form_and_bounded() {
-        let wait = |name: &'static str, value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, value.parse().unwrap());
-            retry_after(&headers)
-        };
-        assert_eq!(wait("retry-after", "7"), Some(Duration::from_secs(7)));
-        assert_eq!(
-            wait("retry-after-ms", "250"),
-            Some(Duration::from_millis(250))
-        );
-        assert_eq!(wait("retry-after", "99999999999"), Some(MAX_WAIT));
-        assert_eq!(
-            wait("retry-after", "Wed, 21 Oct 2099 07:28:00 GMT"),
-            Some(MAX_WAIT)
-        );
-        assert_eq!(wait("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), None);
-        assert_eq!(wait("retry-after", "soon"), None);
     }
 }

@@ -1,51 +1,11 @@
-//! What is sent: the body in the server's dialect, and the header that carries the key.
-//!
-//! The header's value is the one copy of the key that this program makes outside the locked
-//! pool; it is made last, in one buffer of the exact size, and travels with the request.
+//! What is sent: a body in the server's dialect. What was not given is left out.
 
-use bytes::Bytes;
-use reqwest::header::HeaderValue;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::{
-    models::{
-        CompletionRequest, MaxTokensField, ModelErrorKind, ModelFacts, ProviderConfig, Temperature,
-    },
-    secrets::Secret,
+use crate::models::{
+    Image, Level, MaxTokensField, ModelErrorKind, Thinking, providers::http::Asked,
 };
-
-/// The longest key that is sent: beyond it lies a pasted file, not a key.
-const MAX_KEY_BYTES: usize = 4096;
-
-/// Refuses, before any key is fetched, what the model is known not to take.
-pub(super) fn check(request: &CompletionRequest, model: &ModelFacts) -> Result<(), ModelErrorKind> {
-    let refuse = |argument, reason: String| {
-        Err(ModelErrorKind::InvalidArgument {
-            argument: Some(argument),
-            reason: Some(reason),
-        })
-    };
-    match (request.temperature, model.temperature) {
-        (Some(_), Temperature::Fixed) => {
-            return refuse(
-                "temperature",
-                format!("the temperature of `{}` is fixed; leave it out", model.name),
-            );
-        }
-        (Some(asked), Temperature::Free) if !(0.0..=2.0).contains(&asked) => {
-            return refuse("temperature", "it is a number from 0 to 2".to_owned());
-        }
-        _ => {}
-    }
-    match (request.max_output_tokens, model.max_output_tokens) {
-        (Some(0), _) => refuse("max_output_tokens", "it is at least 1".to_owned()),
-        (Some(asked), Some(most)) if asked > most => refuse(
-            "max_output_tokens",
-            format!("`{}` answers with at most {most} tokens", model.name),
-        ),
-        _ => Ok(()),
-    }
-}
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -60,12 +20,38 @@ struct Body<'a> {
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    stop: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<ResponseFormat<'a>>,
 }
 
 #[derive(Serialize)]
 struct Message<'a> {
     role: &'static str,
-    content: &'a str,
+    content: Content<'a>,
+}
+
+/// One text is sent as such: not every server takes parts.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(&'a str),
+    Parts(Vec<Part<'a>>),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part<'a> {
+    Text { text: &'a str },
+    ImageUrl { image_url: ImageUrl },
+}
+
+#[derive(Serialize)]
+struct ImageUrl {
+    url: String,
 }
 
 #[derive(Serialize)]
@@ -73,13 +59,30 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-/// The body of `request` in the provider's dialect. What was not given is left out.
-pub(super) fn body(request: &CompletionRequest, config: &ProviderConfig) -> Option<Vec<u8>> {
-    let system = request
-        .system_prompt
-        .as_deref()
-        .map(|content| ("system", content));
-    let user = ("user", request.prompt.as_str());
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ResponseFormat<'a> {
+    JsonSchema { json_schema: JsonSchema<'a> },
+}
+
+#[derive(Serialize)]
+struct JsonSchema<'a> {
+    name: &'static str,
+    schema: &'a Value,
+}
+
+/// The body of a request
+/// (developers.openai.com/api/reference/resources/chat/completions/methods/create).
+pub(in crate::models::providers) fn body(asked: &Asked<'_>) -> Result<Vec<u8>, ModelErrorKind> {
+    let (request, config) = (asked.request, asked.config);
+    let system = request.system_prompt.as_deref().map(|text| Message {
+        role: "system",
+        content: Content::Text(text),
+    });
+    let user = Message {
+        role: "user",
+        content: user(&request.prompt, &request.images),
+    };
     let limit = |field| {
         request
             .max_output_tokens
@@ -87,11 +90,7 @@ pub(super) fn body(request: &CompletionRequest, config: &ProviderConfig) -> Opti
     };
     let body = Body {
         model: &request.model,
-        messages: system
-            .into_iter()
-            .chain([user])
-            .map(|(role, content)| Message { role, content })
-            .collect(),
+        messages: system.into_iter().chain([user]).collect(),
         stream: true,
         stream_options: config.include_usage.then_some(StreamOptions {
             include_usage: true,
@@ -99,28 +98,37 @@ pub(super) fn body(request: &CompletionRequest, config: &ProviderConfig) -> Opti
         max_completion_tokens: limit(MaxTokensField::MaxCompletionTokens),
         max_tokens: limit(MaxTokensField::MaxTokens),
         temperature: request.temperature,
+        reasoning_effort: effort(asked).map(Level::label),
+        stop: &request.stop,
+        response_format: request.json_schema.as_ref().map(|schema| {
+            let name = "answer";
+            ResponseFormat::JsonSchema {
+                json_schema: JsonSchema { name, schema },
+            }
+        }),
     };
-    serde_json::to_vec(&body).ok()
+    serde_json::to_vec(&body).map_err(|_| ModelErrorKind::Malformed)
 }
 
-/// `Authorization: Bearer …`, marked as sensitive.
-pub(super) fn authorization(key: &Secret) -> Result<HeaderValue, ModelErrorKind> {
-    const SCHEME: &[u8] = b"Bearer ";
-    let value = key.expose(|key| {
-        let sendable =
-            (1..=MAX_KEY_BYTES).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
-        sendable.then(|| {
-            // Of the exact size: growing would leave a copy behind, and so would shrinking.
-            let mut value = Vec::with_capacity(SCHEME.len() + key.len());
-            value.extend_from_slice(SCHEME);
-            value.extend_from_slice(key);
-            value
-        })
+/// The effort that is asked for, as this model names it.
+pub(in crate::models::providers) fn effort(asked: &Asked<'_>) -> Option<Level> {
+    let mode = asked.request.thinking?;
+    match &asked.model.thinking {
+        Thinking::Effort(levels) | Thinking::Level(levels) | Thinking::Adaptive(levels) => {
+            mode.nearest(&levels.levels)
+        }
+        Thinking::Unknown | Thinking::Budget(_) => Some(mode.usual()),
+        Thinking::Never | Thinking::Always => None,
+    }
+}
+
+fn user<'a>(prompt: &'a str, images: &[Image]) -> Content<'a> {
+    if images.is_empty() {
+        return Content::Text(prompt);
+    }
+    let text = Part::Text { text: prompt };
+    let shown = images.iter().map(|image| Part::ImageUrl {
+        image_url: ImageUrl { url: image.url() },
     });
-    let value = value.ok_or(ModelErrorKind::KeyMalformed)?;
-    // From `Bytes` without copying.
-    let mut header = HeaderValue::from_maybe_shared(Bytes::from(value))
-        .map_err(|_| ModelErrorKind::KeyMalformed)?;
-    header.set_sensitive(true);
-    Ok(header)
+    Content::Parts([text].into_iter().chain(shown).collect())
 }

@@ -14,7 +14,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use serde_json::json;
 
-use super::OpenAiProvider;
+use super::ChatCompletions;
 use crate::{
     call::{CallContext, CallIdentity},
     cli::demo::upstream::{
@@ -23,7 +23,8 @@ use crate::{
     },
     models::{
         Completion, CompletionRequest, ModelError, ModelErrorKind, ModelProvider,
-        ModelProviderSettings, ModelsSettings, ProviderList, resolve,
+        ModelProviderSettings, ModelsSettings, Protocol, ProviderList,
+        providers::http::HttpProvider, resolve,
     },
     secrets::{
         Broker, Consumer, KeyState, Reference, SecretName, SecretsSettings, Unrecorded,
@@ -78,7 +79,7 @@ impl SecretProvider for OneKey {
 /// A stand-in and a provider that leads to it.
 struct Pair {
     serving: Serving,
-    provider: OpenAiProvider,
+    provider: HttpProvider,
     fetches: Arc<AtomicUsize>,
 }
 
@@ -134,9 +135,10 @@ fn provider(
     base_url: &str,
     key: Option<&'static str>,
     change: impl FnOnce(&mut ModelProviderSettings),
-) -> (OpenAiProvider, Arc<AtomicUsize>) {
+) -> (HttpProvider, Arc<AtomicUsize>) {
     let mut settings = ModelProviderSettings {
         preset: Some("openai".to_owned()),
+        protocol: Protocol::named("openai"),
         base_url: Some(base_url.to_owned()),
         secret: Some("openai".parse().unwrap()),
         ..Default::default()
@@ -160,10 +162,13 @@ fn provider(
     )
     .unwrap();
     let consumer = Consumer::ModelProvider(config.name.clone());
-    let home = Some(config.endpoint.clone());
+    let home = Some(config.base_url.clone());
     let bind = |name| Arc::new(broker).bind(name, consumer, home).unwrap();
     let key = config.secret.as_ref().map(bind);
-    (OpenAiProvider::new(config, key), fetches)
+    (
+        HttpProvider::new(config, Box::new(ChatCompletions), key),
+        fetches,
+    )
 }
 
 fn context() -> CallContext {
@@ -178,9 +183,7 @@ fn question() -> CompletionRequest {
     CompletionRequest {
         model: "gpt-4.1".to_owned(),
         prompt: "What of keys?".to_owned(),
-        system_prompt: None,
-        temperature: None,
-        max_output_tokens: None,
+        ..CompletionRequest::default()
     }
 }
 

@@ -9,21 +9,23 @@ use std::{io, time::Duration};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use reqwest::{
-    Client, Request, Response, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap},
+    Client, Request, Response, StatusCode, Url,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap},
 };
 use tokio::time::timeout;
 
 use super::{
+    Asked, Refused, Wire,
     answer::{Answer, Whole},
+    check::check,
     client::LazyClient,
-    refusal, request, stream,
+    key, stream,
 };
 use crate::{
     call::{CallContext, CallIdentity, Progress},
     models::{
-        Circumstances, Completion, CompletionRequest, Connections, ModelError, ModelErrorKind,
-        ModelFacts, ModelProvider, ProviderConfig, Stage,
+        Circumstances, Completion, CompletionRequest, Connections, Cost, ModelError,
+        ModelErrorKind, ModelFacts, ModelProvider, ProviderConfig, Stage, Usage,
     },
     secrets::{Binding, Lent, Refusal, Secret, SecretName, Used},
 };
@@ -31,9 +33,10 @@ use crate::{
 /// How much of an error's body is read to learn its kind.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
 
-/// A configured endpoint that speaks chat/completions.
-pub struct OpenAiProvider {
+/// A configured endpoint that speaks a protocol over HTTP.
+pub struct HttpProvider {
     config: ProviderConfig,
+    wire: Box<dyn Wire>,
     key: Option<Binding>,
     client: LazyClient,
 }
@@ -44,6 +47,7 @@ struct Trace {
     status: Option<StatusCode>,
     request_id: Option<String>,
     key: Option<String>,
+    has_begun: bool,
 }
 
 /// One request and its answer's first part.
@@ -53,15 +57,26 @@ struct Exchange {
     used: Option<Used>,
 }
 
-impl OpenAiProvider {
+impl HttpProvider {
     /// The provider of `config`, with the use of `key`, if it has one. Does no I/O.
     #[must_use]
-    pub fn new(config: ProviderConfig, key: Option<Binding>) -> Self {
+    pub fn new(config: ProviderConfig, wire: Box<dyn Wire>, key: Option<Binding>) -> Self {
         Self {
             config,
+            wire,
             key,
             client: LazyClient::default(),
         }
+    }
+
+    fn model(&self, name: &str) -> Option<&ModelFacts> {
+        self.config.models.iter().find(|model| model.name == name)
+    }
+
+    /// What `usage` costs by list price.
+    fn cost(&self, model: &str, usage: Option<Usage>) -> Option<Cost> {
+        let price = self.model(model)?.price?;
+        usage.map(|usage| usage.cost(&price))
     }
 
     async fn ask(
@@ -71,22 +86,25 @@ impl OpenAiProvider {
         trace: &mut Trace,
     ) -> Result<Whole, ModelErrorKind> {
         let model = self
-            .config
-            .models
-            .iter()
-            .find(|model| model.name == request.model);
-        let model = model.ok_or(ModelErrorKind::UnknownModel {
-            nearest: Vec::new(),
-        })?;
-        request::check(request, model)?;
+            .model(&request.model)
+            .ok_or(ModelErrorKind::UnknownModel {
+                nearest: Vec::new(),
+            })?;
+        check(request, model)?;
         // Settings are checked at load; this stands where the key would leave.
-        if self.config.exposes_key() {
+        if self.config.exposes().is_some() {
             return Err(ModelErrorKind::PlaintextRefused);
         }
-        let body = request::body(request, &self.config).ok_or(ModelErrorKind::Malformed)?;
-        let body = Bytes::from(body);
+        let url = self.wire.url(&self.config, model);
+        let url = url.ok_or(ModelErrorKind::NoSuchEndpoint)?;
+        let asked = Asked {
+            request,
+            model,
+            config: &self.config,
+        };
+        let body = Bytes::from(self.wire.body(&asked)?);
         let client = self.client.get(&self.config).await?;
-        let request = self.request(client, body.clone())?;
+        let request = self.request(client, &url, body.clone())?;
         let lent = match &self.key {
             None => None,
             Some(key) => {
@@ -95,12 +113,12 @@ impl OpenAiProvider {
             }
         };
         let mut exchange = self.exchange(client, request, lent, trace).await?;
-        if let Some(newer) = self.newer_key(&exchange, cx).await {
+        if let Some(newer) = self.newer_key(&exchange, &url, cx).await {
             // Its connection still holds the refused key, and the broker keeps the newer one for
             // as long as a call is out with the refused: neither is to wait for the second answer.
             drop(exchange);
             // Once: a key that is refused twice is not the matter of a rotation.
-            let request = self.request(client, body)?;
+            let request = self.request(client, &url, body)?;
             exchange = self.exchange(client, request, Some(newer), trace).await?;
         }
         // The key was not refused for being out of date: whoever waits for that need not.
@@ -110,7 +128,7 @@ impl OpenAiProvider {
     }
 
     /// After a refusal of the key: another one, if the store has another by now.
-    async fn newer_key(&self, exchange: &Exchange, cx: &CallContext) -> Option<Lent> {
+    async fn newer_key(&self, exchange: &Exchange, url: &Url, cx: &CallContext) -> Option<Lent> {
         let (Some(key), Some(used)) = (&self.key, &exchange.used) else {
             return None;
         };
@@ -119,7 +137,6 @@ impl OpenAiProvider {
             StatusCode::FORBIDDEN => Refusal::OfTheRequest,
             _ => return None,
         };
-        let url = &self.config.endpoint;
         // If the store cannot say, the broker has logged why, and the refusal is the answer.
         let newer = key
             .lend_after_refusal(used, refusal, &cx.identity, url)
@@ -127,11 +144,13 @@ impl OpenAiProvider {
         newer.ok().flatten()
     }
 
-    fn request(&self, client: &Client, body: Bytes) -> Result<Request, ModelErrorKind> {
+    fn request(&self, client: &Client, url: &Url, body: Bytes) -> Result<Request, ModelErrorKind> {
         client
-            .post(self.config.endpoint.clone())
+            .post(url.clone())
+            .headers(self.config.headers.clone())
+            .headers(self.wire.headers())
             .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "text/event-stream, application/json")
+            .header(ACCEPT, self.wire.accepts())
             .body(body)
             .build()
             .map_err(|_| ModelErrorKind::Malformed)
@@ -147,10 +166,9 @@ impl OpenAiProvider {
     ) -> Result<Exchange, ModelErrorKind> {
         let key = lent.as_ref().map(Lent::secret);
         trace.key = key.map(describe);
-        let answer = Answer::new(key, self.config.max_answer_bytes);
+        let answer = Answer::new(self.wire.reader(), key, self.config.max_answer_bytes);
         if let Some(key) = key {
-            let authorization = request::authorization(key)?;
-            request.headers_mut().insert(AUTHORIZATION, authorization);
+            key::put(request.headers_mut(), &self.wire.key_header(), key)?;
         }
         // From here on the key is in the request alone: slow upstreams do not fill locked memory.
         let used = lent.map(Lent::put_away);
@@ -191,30 +209,35 @@ impl OpenAiProvider {
         if !status.is_success() {
             let headers = response.headers().clone();
             let body = stream::whole(response.bytes_stream(), MAX_ERROR_BYTES).await;
-            let kind = refusal::kind(status, &headers, &body.unwrap_or_default());
-            return Err(match (kind, &self.config.secret) {
+            let refused = Refused {
+                status,
+                headers: &headers,
+                body: &body.unwrap_or_default(),
+            };
+            return Err(match (self.wire.refusal(&refused), &self.config.secret) {
                 (ModelErrorKind::BadKey, None) => ModelErrorKind::KeyMissing,
                 (kind, _) => kind,
             });
         }
+        trace.has_begun = true;
         let progress = |characters| {
             cx.progress
                 .send_modify(|progress| *progress = Progress { characters });
         };
-        match media_type(response.headers()) {
-            Some("text/event-stream") => {
-                let reuse = self.config.connections == Connections::Pooled;
-                stream::events(response.bytes_stream(), answer, max_bytes, reuse, progress).await
-            }
-            Some("application/json") => {
-                stream::document(response.bytes_stream(), answer, max_bytes, progress).await
-            }
-            _ => Err(ModelErrorKind::Malformed),
+        let media_type = media_type(response.headers()).unwrap_or_default();
+        let body = response.bytes_stream();
+        if let Some(framing) = stream::framing(&media_type) {
+            let reuse = self.config.connections == Connections::Pooled;
+            return stream::events(body, framing, answer, max_bytes, reuse, progress).await;
         }
+        if media_type == "application/json" {
+            return stream::document(body, answer, max_bytes, progress).await;
+        }
+        Err(ModelErrorKind::Malformed)
     }
 }
 
-impl ModelProvider for OpenAiProvider {
+impl ModelProvider for HttpProvider {
     fn name(&self) -> &str {
         &self.config.name
     }
@@ -255,6 +278,7 @@ impl ModelProvider for OpenAiProvider {
                     model: request.model.clone(),
                     provider: self.config.name.clone(),
                     usage,
+                    cost: self.cost(&request.model, usage),
                     finish_reason,
                 }),
                 Err(kind) => {
@@ -264,6 +288,7 @@ impl ModelProvider for OpenAiProvider {
                         status: trace.status.map(|status| status.as_u16()),
                         upstream_request_id: trace.request_id,
                         key: trace.key,
+                        has_begun: trace.has_begun,
                     };
                     Err(ModelError {
                         kind,
@@ -283,17 +308,11 @@ fn describe(key: &Secret) -> String {
     }
 }
 
-fn media_type(headers: &HeaderMap) -> Option<&'static str> {
-    let told = headers
-        .get(CONTENT_TYPE)?
-        .to_str()
-        .ok()?
-        .split(';')
-        .next()?
-        .trim();
-    ["text/event-stream", "application/json"]
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(told))
+/// The media type, without its parameters and in lower case.
+fn media_type(headers: &HeaderMap) -> Option<String> {
+    let told = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let essence = told.split(';').next()?.trim();
+    Some(essence.to_ascii_lowercase())
 }
 
 /// The vendor's id of this request, if it is one: it goes into our log, so it must not be a way
@@ -301,7 +320,8 @@ fn media_type(headers: &HeaderMap) -> Option<&'static str> {
 fn request_id(headers: &HeaderMap, holds_key: impl Fn(&str) -> bool) -> Option<String> {
     let id = headers
         .get("x-request-id")
-        .or_else(|| headers.get("request-id"))?
+        .or_else(|| headers.get("request-id"))
+        .or_else(|| headers.get("x-amzn-requestid"))?
         .to_str()
         .ok()?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');

@@ -8,6 +8,11 @@ use std::sync::{
 use futures_util::stream;
 
 use super::*;
+use crate::models::providers::{http::Wire, openai::ChatCompletions};
+
+fn reader() -> Box<dyn crate::models::providers::http::Reader> {
+    ChatCompletions.reader()
+}
 
 /// Runs `read` with nothing beside it.
 fn alone<T>(read: impl Future<Output = T>) -> T {
@@ -35,7 +40,8 @@ fn read(pieces: &[&[u8]], broken: bool) -> Result<Whole, ModelErrorKind> {
         .collect();
     let read = events(
         stream::iter(body),
-        Answer::new(None, 1000),
+        framing("text/event-stream").unwrap(),
+        Answer::new(reader(), None, 1000),
         1000,
         false,
         |_| {},
@@ -86,10 +92,11 @@ fn a_stream_that_ends_early_is_a_success_only_behind_its_finish_reason() {
 
 #[test]
 fn an_event_a_body_and_an_answer_have_limits() {
-    let endless = vec![b'x'; parser::MAX_EVENT_BYTES + 1];
+    let endless = vec![b'x'; MAX_EVENT_BYTES + 1];
     let line = events(
         stream::iter([Ok::<_, ()>(Bytes::from(endless))]),
-        Answer::new(None, usize::MAX),
+        framing("text/event-stream").unwrap(),
+        Answer::new(reader(), None, usize::MAX),
         usize::MAX,
         false,
         |_| {},
@@ -135,7 +142,7 @@ fn others_run_while_a_long_answer_is_read() {
         format!(r#"{{"choices":[{{"message":{{"content":"{text}"}},"finish_reason":"stop"}}]}}"#);
     let whole = document(
         stream::iter([Ok::<_, ()>(Bytes::from(json))]),
-        Answer::new(None, LENGTH),
+        Answer::new(reader(), None, LENGTH),
         LENGTH,
         |_| {},
     );
@@ -149,8 +156,15 @@ fn others_run_while_a_long_answer_is_read() {
             .chunks(piece)
             .map(|piece| Ok::<_, ()>(body.slice_ref(piece)))
             .collect();
-        let answer = Answer::new(None, LENGTH);
-        let read = events(stream::iter(pieces), answer, LENGTH, false, |_| {});
+        let answer = Answer::new(reader(), None, LENGTH);
+        let read = events(
+            stream::iter(pieces),
+            framing("text/event-stream").unwrap(),
+            answer,
+            LENGTH,
+            false,
+            |_| {},
+        );
         let turns = turns_beside(async { assert!(read.await.is_err()) });
         assert!(turns >= LENGTH / SLICE_BYTES / 2, "{turns}");
     }

@@ -5,23 +5,7 @@
 
 use std::mem;
 
-/// The longest event, with all its lines and the comments within.
-pub(super) const MAX_EVENT_BYTES: usize = 1024 * 1024;
-
-/// One event.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Event {
-    /// Empty, where the server named none.
-    pub(super) name: String,
-    pub(super) data: String,
-}
-
-/// Why a stream cannot be read on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Error {
-    TooLarge,
-    NotText,
-}
+use super::{Error, Event, Framing, MAX_EVENT_BYTES};
 
 /// What is read of an event that has not ended.
 #[derive(Default)]
@@ -40,9 +24,8 @@ pub(super) struct Parser {
     pub(super) looked_at: usize,
 }
 
-impl Parser {
-    /// Takes from `piece` until an event ends, or all of it.
-    pub(super) fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Event>, Error> {
+impl Framing for Parser {
+    fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Event>, Error> {
         while let Some(first) = piece.first() {
             if mem::take(&mut self.returned) && *first == b'\n' {
                 *piece = &piece[1..];
@@ -73,10 +56,12 @@ impl Parser {
         }
         Ok(None)
     }
+}
 
+impl Parser {
     fn end_line(&mut self) -> Result<Option<Event>, Error> {
         let line = mem::take(&mut self.line);
-        let mut text = std::str::from_utf8(&line).map_err(|_| Error::NotText)?;
+        let mut text = std::str::from_utf8(&line).map_err(|_| Error::Malformed)?;
         if !mem::replace(&mut self.begun, true) {
             text = text.strip_prefix('\u{feff}').unwrap_or(text);
         }

@@ -1,9 +1,11 @@
-//! Reads an answer's body: as an event stream, or as one JSON document where a server ignores
+//! Reads an answer's body: as a stream of events, or as one JSON document where a server ignores
 //! that a stream was asked for.
 //!
 //! Everything is bounded: the body, one event of it, and the work between two chances for others
 //! to run. Errors of the parser and the transport hold pieces of the body and are dropped here.
 
+#[cfg(feature = "bedrock")]
+mod frames;
 mod parser;
 
 use std::{pin::pin, time::Duration};
@@ -12,10 +14,11 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use tokio::task::yield_now;
 
-use self::parser::Parser;
 use super::answer::{Answer, Whole};
 use crate::models::ModelErrorKind;
 
+/// The longest event, with all its lines and the comments within.
+const MAX_EVENT_BYTES: usize = 1024 * 1024;
 /// How much of a body is parsed before others may run.
 const SLICE_BYTES: usize = 8 * 1024;
 /// How long to wait, behind the last event, for the end of a body whose connection is to be kept.
@@ -24,17 +27,48 @@ const LINGER: Duration = Duration::from_millis(100);
 /// so many times the bytes of the longest answer.
 const ENVELOPE: usize = 16;
 
+/// How a stream is made of events.
+pub(in crate::models::providers) trait Framing: Send {
+    /// Takes from `piece` until an event ends, or all of it.
+    fn next(&mut self, piece: &mut &[u8]) -> Result<Option<Event>, Error>;
+}
+
+/// One event.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::models::providers) struct Event {
+    /// Empty, where the server named none.
+    pub(super) name: String,
+    pub(super) data: String,
+}
+
+/// Why a stream cannot be read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::models::providers) enum Error {
+    TooLarge,
+    Malformed,
+}
+
+/// The framing of a media type, if it is one of streams.
+pub(in crate::models::providers) fn framing(media_type: &str) -> Option<Box<dyn Framing>> {
+    match media_type {
+        "text/event-stream" => Some(Box::<parser::Parser>::default()),
+        #[cfg(feature = "bedrock")]
+        "application/vnd.amazon.eventstream" => Some(Box::<frames::Frames>::default()),
+        _ => None,
+    }
+}
+
 /// Reads a stream of events to its end, and reports to `progress` the characters so far. With
 /// `reuse` it reads on to the end of the body, without which a connection cannot be kept.
 pub(super) async fn events<E>(
     body: impl Stream<Item = Result<Bytes, E>>,
+    mut framing: Box<dyn Framing>,
     mut answer: Answer,
     max_bytes: usize,
     reuse: bool,
     mut progress: impl FnMut(u64),
 ) -> Result<Whole, ModelErrorKind> {
     let mut body = pin!(body);
-    let mut parser = Parser::default();
     let mut left = max_bytes.saturating_mul(ENVELOPE);
     let mut unyielded = 0;
     while let Some(piece) = body.next().await {
@@ -44,9 +78,9 @@ pub(super) async fn events<E>(
         while !piece.is_empty() {
             let slice = piece.split_to(piece.len().min(SLICE_BYTES));
             let mut rest = &slice[..];
-            while let Some(event) = parser.next(&mut rest).map_err(|error| match error {
-                parser::Error::TooLarge => ModelErrorKind::AnswerTooLarge { limit: max_bytes },
-                parser::Error::NotText => ModelErrorKind::Malformed,
+            while let Some(event) = framing.next(&mut rest).map_err(|error| match error {
+                Error::TooLarge => ModelErrorKind::AnswerTooLarge { limit: max_bytes },
+                Error::Malformed => ModelErrorKind::Malformed,
             })? {
                 let before = answer.characters();
                 answer.event(&event.name, &event.data).await?;

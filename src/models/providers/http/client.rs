@@ -38,7 +38,7 @@ impl LazyClient {
 }
 
 fn build(config: &ProviderConfig) -> Result<Client, &'static str> {
-    let encrypted = config.endpoint.scheme() == "https";
+    let encrypted = config.base_url.scheme() == "https";
     let roots = match &config.ca_file {
         Some(file) if encrypted => {
             let pem = std::fs::read(file).map_err(|_| "its `ca_file` cannot be read")?;
@@ -46,7 +46,7 @@ fn build(config: &ProviderConfig) -> Result<Client, &'static str> {
         }
         _ => None,
     };
-    let builder = outbound::client(&config.endpoint, roots)
+    let builder = outbound::client(&config.base_url, roots)
         .connect_timeout(config.timeouts.connect)
         .http2_max_header_list_size(64 * 1024);
     pool(builder, config.connections).build().map_err(|_| {

@@ -3,6 +3,10 @@
 use futures_util::FutureExt;
 
 use super::*;
+use crate::models::{
+    Usage,
+    providers::http::trial::{Answer, Whole},
+};
 
 /// Gives `answer` one event. What is short is taken without a pause.
 fn give(answer: &mut Answer, name: &str, data: &str) -> Result<(), ModelErrorKind> {
@@ -10,7 +14,7 @@ fn give(answer: &mut Answer, name: &str, data: &str) -> Result<(), ModelErrorKin
 }
 
 fn answer() -> Answer {
-    Answer::new(None, 1000)
+    Answer::new(Box::new(ChatReader), None, 1000)
 }
 
 fn delta(text: &str) -> String {
@@ -40,6 +44,7 @@ fn deltas_are_joined_and_the_last_words_kept() {
     let usage = Some(Usage {
         input_tokens: 3,
         output_tokens: 2,
+        ..Usage::default()
     });
     let whole = answer.finish().unwrap();
     assert_eq!(
@@ -134,7 +139,8 @@ fn usage_that_is_not_understood_is_no_usage_and_no_error() {
         let mut without = answer();
         let data = format!(r#"{{"choices":[],"usage":{usage}}}"#);
         give(&mut without, "message", &data).unwrap();
-        assert_eq!(without.usage, None);
+        give(&mut without, "message", STOP).unwrap();
+        assert_eq!(without.finish().unwrap().usage, None);
     }
 }
 
@@ -145,6 +151,38 @@ fn an_error_is_read_whatever_stands_beside_it_unless_it_is_huge() {
         give(&mut answer(), "message", &data).unwrap_err()
     };
     assert!(matches!(error(""), ModelErrorKind::RateLimited { .. }));
-    let zeros = format!(r#","x":[{}0]"#, "0,".repeat(MAX_ERROR_BYTES / 2));
+    let zeros = format!(r#","x":[{}0]"#, "0,".repeat(64 * 1024 / 2));
     assert!(matches!(error(&zeros), ModelErrorKind::UpstreamDown { .. }));
+}
+
+#[test]
+fn what_vendors_count_in_their_own_ways_is_told_in_one() {
+    let usage = |usage: &str| {
+        let mut counted = answer();
+        let data = format!(r#"{{"choices":[{{"finish_reason":"stop"}}],"usage":{usage}}}"#);
+        give(&mut counted, "message", &data).unwrap();
+        counted.finish().unwrap().usage.unwrap()
+    };
+    let openai = usage(
+        r#"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":1},"completion_tokens_details":{"reasoning_tokens":3}}"#,
+    );
+    let expected = Usage {
+        input_tokens: 9,
+        output_tokens: 5,
+        cached_input_tokens: Some(4),
+        cache_write_tokens: Some(1),
+        reasoning_tokens: Some(3),
+    };
+    assert_eq!(openai, expected);
+    let deepseek =
+        usage(r#"{"prompt_tokens":9,"completion_tokens":5,"prompt_cache_hit_tokens":4}"#);
+    assert_eq!(deepseek.cached_input_tokens, Some(4));
+    let xai = usage(
+        r#"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":17,"completion_tokens_details":{"reasoning_tokens":3}}"#,
+    );
+    assert_eq!((xai.output_tokens, xai.reasoning_tokens), (8, Some(3)));
+    let odd = usage(
+        r#"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":18446744073709551615,"completion_tokens_details":{"reasoning_tokens":18446744073709551615}}"#,
+    );
+    assert_eq!(odd.output_tokens, 5);
 }

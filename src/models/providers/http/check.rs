@@ -1,0 +1,88 @@
+//! Refuses, before any key is fetched, what a model is known not to take.
+//!
+//! Dropping it instead would answer another question than was asked.
+
+use crate::models::{
+    Ability, CompletionRequest, ModelErrorKind, ModelFacts, Temperature, Thinking,
+};
+
+/// The most images of one request.
+const MAX_IMAGES: usize = 20;
+/// The most texts at which an answer ends: the fewest that a vendor takes
+/// (developers.openai.com/api/reference, `stop`).
+const MAX_STOPS: usize = 4;
+
+pub(super) fn check(request: &CompletionRequest, model: &ModelFacts) -> Result<(), ModelErrorKind> {
+    let name = &model.name;
+    let refuse = |argument, reason: String| {
+        Err(ModelErrorKind::InvalidArgument {
+            argument: Some(argument),
+            reason: Some(reason),
+        })
+    };
+    match (request.temperature, model.temperature) {
+        (Some(_), Temperature::Fixed) => {
+            return refuse(
+                "temperature",
+                format!("the temperature of `{name}` is fixed; leave it out"),
+            );
+        }
+        (Some(asked), Temperature::Free) if !(0.0..=2.0).contains(&asked) => {
+            return refuse("temperature", "it is a number from 0 to 2".to_owned());
+        }
+        (Some(asked), Temperature::Range { min, max }) if !(min..=max).contains(&asked) => {
+            return refuse("temperature", format!("`{name}` takes {min} to {max}"));
+        }
+        _ => {}
+    }
+    match (request.max_output_tokens, model.max_output_tokens) {
+        (Some(0), _) => return refuse("max_output_tokens", "it is at least 1".to_owned()),
+        (Some(asked), Some(most)) if asked > most => {
+            return refuse(
+                "max_output_tokens",
+                format!("`{name}` answers with at most {most} tokens"),
+            );
+        }
+        _ => {}
+    }
+    match (request.thinking, &model.thinking) {
+        (Some(_), Thinking::Never) => {
+            return refuse(
+                "thinking_mode",
+                format!("`{name}` does not think; leave it out"),
+            );
+        }
+        (Some(_), Thinking::Always) => {
+            return refuse(
+                "thinking_mode",
+                format!("how `{name}` thinks cannot be chosen; leave it out"),
+            );
+        }
+        _ => {}
+    }
+    if !request.images.is_empty() && !model.may(Ability::Images) {
+        return refuse("images", format!("`{name}` does not read images"));
+    }
+    if request.images.len() > MAX_IMAGES {
+        return refuse("images", format!("at most {MAX_IMAGES} at once"));
+    }
+    if request.json_schema.is_some() && !model.may(Ability::Json) {
+        return refuse(
+            "json_schema",
+            format!("`{name}` cannot be held to a schema"),
+        );
+    }
+    if request.system_prompt.is_some() && !model.may(Ability::SystemPrompt) {
+        return refuse(
+            "system_prompt",
+            format!("`{name}` takes no instructions apart from the prompt"),
+        );
+    }
+    if request.stop.len() > MAX_STOPS || request.stop.iter().any(|stop| stop.trim().is_empty()) {
+        return refuse(
+            "stop",
+            format!("at most {MAX_STOPS} texts, none of them blank"),
+        );
+    }
+    Ok(())
+}
