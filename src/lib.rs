@@ -20,5 +20,6 @@ pub mod call;
 mod key_shape;
 mod nearest;
 mod outbound;
+pub mod protection;
 pub mod settings;
 pub mod telemetry;

@@ -15,7 +15,7 @@ use crate::{
         redaction::Redactor,
         shapes,
     },
-    models::Models,
+    models::{ModelMetrics, Models},
     secrets::{
         Binding, Broker, Consumer, SecretMetrics, SecretRecorder,
         memory::{Lock, Pool, Protections, take_environment},
@@ -141,8 +141,13 @@ impl World {
                 }
             },
         };
-        let models = Models::new(&config.models, Arc::clone(&broker), config.dir.as_deref())
-            .map_err(|problems| invalid(&config, problems))?;
+        let models = Models::new(
+            &config.models,
+            Arc::clone(&broker),
+            config.dir.as_deref(),
+            &ModelMetrics::register(&metrics),
+        )
+        .map_err(|problems| invalid(&config, problems))?;
         let redactor = rules::redactor(&config, broker.live())?;
         log_filter.pass_through(Arc::clone(&redactor));
         let models = Arc::new(models);

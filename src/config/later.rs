@@ -4,7 +4,7 @@
 //! A line goes when its feature comes; a setting that the settings types know never gets here.
 
 /// Paths (`*` is any one step) that a later version will know.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 16] = [
     "workspace",
     "conversations",
     "telemetry",
@@ -19,10 +19,8 @@ const KEYS: [&str; 18] = [
     "secrets.negative_ttl",
     "secrets.stale_if_error",
     "secrets.names.*.refresh",
-    "models.restrictions",
     "models.budgets",
     "models.catalogues",
-    "models.providers.*.allowed_models",
 ];
 
 /// What is said of each of them.

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     audit::Pending,
     call::{CallContext, Progress},
-    tools::{Registry, Tool, ToolAnswer, ToolDefinition, ToolError},
+    tools::{Plan, Registry, Tool, ToolAnswer, ToolDefinition, ToolError},
 };
 
 /// Calls that may run at the same time; one more is refused at once rather than queued without
@@ -237,7 +237,8 @@ impl Corridor {
             }
         };
         passage.planned(&plan);
-        let scene = Scene {
+        let mut plan = plan;
+        let mut scene = Scene {
             caller: &caller,
             shape: &shown.shape,
             model: plan.model().map(str::to_owned),
@@ -247,6 +248,8 @@ impl Corridor {
         let principal = &caller.principal.id;
         let accepted = passage.accepted(validated.arguments()).await?;
         let decision = self.judge(&scene, validated.arguments()).await;
+        self.judge_others(&scene, validated.arguments(), &mut plan)
+            .await;
         let authorized = authorize(validated, plan, &decision, principal, is_approved);
         let is_approved = decision.verdict == Verdict::RequireApproval && authorized.is_ok();
         let decided = self.decided(passage, policy::Direction::Input, &decision, is_approved);
@@ -273,8 +276,13 @@ impl Corridor {
             .unwrap_or(Err(ToolError::Internal("a tool panicked")));
         let ToolAnswer {
             mut structured,
+            by,
             spent,
         } = ran.map_err(Refusal::Failed)?;
+        if let Some((model, provider)) = by {
+            passage.answered_by(&model, &provider);
+            (scene.model, scene.provider) = (Some(model), Some(provider));
+        }
         if let Some(spent) = spent {
             passage.spent(spent);
             self.ledger.count_spent(principal, spent);
@@ -320,6 +328,37 @@ impl Corridor {
     async fn judge(&self, scene: &Scene<'_>, arguments: &Map<String, Value>) -> Decision {
         let usage = self.ledger.count_call(&scene.caller.principal.id);
         self.policy.input(&scene.facts(arguments, usage)).await
+    }
+
+    /// Leaves in `plan` those that the call may ask in its model's place. Each is judged as if the
+    /// call had named it; what needs a person's approval is not asked on the quiet.
+    async fn judge_others(
+        &self,
+        scene: &Scene<'_>,
+        arguments: &Map<String, Value>,
+        plan: &mut Plan,
+    ) {
+        let usage = self.ledger.of(&scene.caller.principal.id);
+        let mut allowed = Vec::with_capacity(plan.instead.len());
+        for other in plan.instead.drain(..) {
+            let scene = Scene {
+                caller: scene.caller,
+                shape: scene.shape,
+                model: Some(other.model.clone()),
+                provider: Some(other.provider.name().to_owned()),
+                secrets: other
+                    .provider
+                    .secret()
+                    .map(ToString::to_string)
+                    .into_iter()
+                    .collect(),
+            };
+            let decision = self.policy.input(&scene.facts(arguments, usage)).await;
+            if decision.verdict == Verdict::Allow {
+                allowed.push(other);
+            }
+        }
+        plan.instead = allowed;
     }
 
     /// Judges a call that cannot run, because its error may tell what only those may know who may

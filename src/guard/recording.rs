@@ -196,6 +196,12 @@ impl Passage<'_> {
         self.recording.audit.enqueue(record)
     }
 
+    /// Notes which model answered: it may be another than was asked first.
+    pub(super) fn answered_by(&mut self, model: &str, provider: &str) {
+        self.base.model = Some(model.to_owned());
+        self.base.provider = Some(provider.to_owned());
+    }
+
     /// Notes what the answer took.
     pub(super) fn spent(&mut self, spent: Spent) {
         self.base.tokens = Some(Tokens {

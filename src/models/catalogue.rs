@@ -47,8 +47,9 @@ pub struct Preset {
     pub base_url: Option<String>,
     /// The secret that holds the vendor's key.
     pub secret: SecretName,
-    /// The variable that users commonly put the key in.
-    pub variable: String,
+    /// The variable that users commonly put the key in, if there is one.
+    #[serde(default)]
+    pub variable: Option<String>,
     /// The name of the field that limits the answer, in chat/completions.
     #[serde(default)]
     pub max_tokens_field: MaxTokensField,

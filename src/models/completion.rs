@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Image, Price, ThinkingMode};
+use super::{Fallback, Image, Price, ThinkingMode};
 
 /// One question to one model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,6 +43,9 @@ pub struct Completion {
     /// What they cost by list price, if both are known.
     #[serde(rename = "cost_usd", skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// The models that were asked before and did not answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub instead_of: Vec<Fallback>,
     /// Why it ended: `stop`, `length`, `content_filter`, `tool_calls` or `unknown`.
     pub finish_reason: &'static str,
 }

@@ -12,12 +12,17 @@ use serde::{
 };
 
 use super::{
+    calls::LimitSettings,
     catalogue::MaxTokensField,
     facts::{Ability, Price, Speed, Temperature},
     providers,
     thinking::Thinking,
 };
-use crate::{secrets::SecretName, settings::duration};
+use crate::{
+    protection::BreakerSettings,
+    secrets::SecretName,
+    settings::{duration, stated},
+};
 
 /// The section `models:`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -26,6 +31,9 @@ pub struct ModelsSettings {
     /// The model of a call that names none: a model's name, or `auto`, which is the first listed
     /// model of the first provider that has a key. Default: `auto`.
     pub default: String,
+    /// Whom to ask, in this order, where a model has too much to do or no credit: by the model's name.
+    /// Absent: nobody.
+    pub fallbacks: BTreeMap<String, Vec<String>>,
     /// The model providers, in order of preference. Absent: one for each well-known vendor whose
     /// key is set in the environment.
     pub providers: ProviderList,
@@ -35,6 +43,7 @@ impl Default for ModelsSettings {
     fn default() -> Self {
         Self {
             default: "auto".to_owned(),
+            fallbacks: BTreeMap::new(),
             providers: ProviderList::default(),
         }
     }
@@ -123,6 +132,16 @@ pub struct ModelProviderSettings {
     pub ca_file: Option<PathBuf>,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// How many calls run and wait at once.
+    pub limits: LimitSettings,
+    /// How often a call is tried again that failed before an answer had begun, where that is safe.
+    /// Default: 2.
+    pub retries: u32,
+    /// When the provider is left alone.
+    pub breaker: BreakerSettings,
+    /// The models that may be asked for, by name or alias, with `*` and `?`. Absent: all.
+    #[serde(deserialize_with = "stated")]
+    pub allowed_models: Option<Vec<String>>,
     /// The longest answer to accept, in bytes of text. Default: 4194304.
     pub max_answer_bytes: usize,
 }
@@ -147,6 +166,10 @@ impl Default for ModelProviderSettings {
             allow_plaintext: false,
             ca_file: None,
             timeouts: Timeouts::default(),
+            limits: LimitSettings::default(),
+            retries: 2,
+            breaker: BreakerSettings::default(),
+            allowed_models: None,
             max_answer_bytes: 4 * 1024 * 1024,
         }
     }

@@ -34,6 +34,8 @@ pub struct Circumstances {
     pub key: Option<String>,
     /// Whether an answer had begun: asking again could be answered, and paid, twice.
     pub has_begun: bool,
+    /// Whether there was no connection to send the request on.
+    pub is_unsent: bool,
 }
 
 /// The situations that a user or an operator treats differently.
@@ -90,6 +92,13 @@ pub enum ModelErrorKind {
         /// What was wrong with the connection, in our words.
         cause: Option<&'static str>,
     },
+    /// It failed too often in a row, and is not asked for a while.
+    LeftAlone {
+        /// For how much longer; `None`: another call is trying it now.
+        retry_after: Option<Duration>,
+    },
+    /// Too many calls wait for their turn.
+    QueueFull,
     /// A deadline passed.
     TimedOut {
         /// Which.
@@ -157,6 +166,8 @@ impl ModelError {
             ModelErrorKind::InvalidArgument { .. } => "invalid_argument",
             ModelErrorKind::ContentFiltered => "content_filtered",
             ModelErrorKind::UpstreamDown { .. } => "upstream_down",
+            ModelErrorKind::LeftAlone { .. } => "left_alone",
+            ModelErrorKind::QueueFull => "queue_full",
             ModelErrorKind::TimedOut { .. } => "timed_out",
             ModelErrorKind::AnswerTooLarge { .. } => "answer_too_large",
             ModelErrorKind::Malformed => "malformed_answer",
@@ -172,7 +183,8 @@ impl ModelError {
     pub fn retry_after(&self) -> Option<Duration> {
         match &self.kind {
             ModelErrorKind::RateLimited { retry_after }
-            | ModelErrorKind::UpstreamDown { retry_after, .. } => *retry_after,
+            | ModelErrorKind::UpstreamDown { retry_after, .. }
+            | ModelErrorKind::LeftAlone { retry_after } => *retry_after,
             _ => None,
         }
     }
@@ -308,6 +320,17 @@ impl fmt::Display for ModelError {
                 }
                 when(f, *retry_after)
             }
+            ModelErrorKind::LeftAlone { retry_after } => {
+                write!(
+                    f,
+                    "{from} failed several times in a row and is left alone; "
+                )?;
+                when(f, *retry_after)
+            }
+            ModelErrorKind::QueueFull => write!(
+                f,
+                "too many calls wait for {from}; try again later, or choose another model"
+            ),
             ModelErrorKind::TimedOut { stage, after } => {
                 let what = match stage {
                     Stage::Connect => "could not be connected to",

@@ -3,6 +3,7 @@
 //! This room asks the broker for a key by name and never learns where it came from; it does not
 //! know what a tool is. Vendor text in errors never leaves it.
 
+mod calls;
 mod catalogue;
 mod completion;
 mod config;
@@ -15,6 +16,7 @@ mod resolve;
 mod selection;
 mod thinking;
 
+pub use calls::{Fallback, LimitSettings, ModelMetrics, Selected};
 pub use catalogue::{MaxTokensField, Preset, presets};
 pub use completion::{Completion, CompletionRequest, Cost, Usage};
 pub use config::{
@@ -26,5 +28,5 @@ pub use facts::{Ability, ModelFacts, Price, Speed, Temperature};
 pub use image::{Image, ImageKind, NoImage};
 pub use provider::ModelProvider;
 pub use resolve::{Exposed, ProviderConfig, resolve, validate, well_known};
-pub use selection::{ModelListing, Models, Selected};
+pub use selection::{Category, ModelListing, Models};
 pub use thinking::{Budget, Level, Levels, Thinking, ThinkingMode};

@@ -1,6 +1,8 @@
 //! The trait that every model provider stands behind: one folder of `providers/` per wire
 //! protocol, one value per configured provider.
 
+use std::borrow::Cow;
+
 use futures_util::future::BoxFuture;
 
 use super::{Completion, CompletionRequest, ModelError, ModelFacts};
@@ -17,13 +19,19 @@ pub trait ModelProvider: Send + Sync {
     /// The models that may be asked for, the preferred first.
     fn models(&self) -> &[ModelFacts];
 
+    /// What is known of the model that the vendor calls `name`, if it may be asked for.
+    fn model(&self, name: &str) -> Option<Cow<'_, ModelFacts>> {
+        let listed = self.models().iter().find(|model| model.name == name);
+        listed.map(Cow::Borrowed)
+    }
+
     /// The secret that a request carries; `None` sends none.
     fn secret(&self) -> Option<&SecretName>;
 
     /// Whether configuration lets `asker`'s call use that secret; true without one. Asks no store.
     fn admits(&self, asker: &CallIdentity) -> bool;
 
-    /// Asks `request.model`, which must be the name of one of [`Self::models`], and waits for the
+    /// Asks `request.model`, which must be the name of a [`Self::model`], and waits for the
     /// whole answer. Progress goes to `cx`. Dropping the future closes the connection.
     ///
     /// # Errors

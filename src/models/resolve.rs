@@ -7,20 +7,24 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use glob::{MatchOptions, Pattern};
 use reqwest::{
     Url,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
 use super::{
+    calls::LimitSettings,
     catalogue::{MaxTokensField, Preset, preset, presets},
     config::{Connections, ModelProviderSettings, ModelsSettings, Protocol, Timeouts},
     facts::ModelFacts,
     providers::vertex_host,
+    selection::Category,
 };
 use crate::{
     key_shape,
     outbound::{is_loopback, is_private},
+    protection::BreakerSettings,
     secrets::{KeyState, SecretName},
     settings::Problem,
 };
@@ -62,6 +66,14 @@ pub struct ProviderConfig {
     pub ca_file: Option<PathBuf>,
     /// Deadlines.
     pub timeouts: Timeouts,
+    /// How many calls run and wait at once.
+    pub limits: LimitSettings,
+    /// How often a call is tried again.
+    pub retries: u32,
+    /// When it is left alone.
+    pub breaker: BreakerSettings,
+    /// The models that may be asked for; `None`: all.
+    pub allowed_models: Option<Vec<Pattern>>,
     /// The longest answer, in bytes of text.
     pub max_answer_bytes: usize,
 }
@@ -80,6 +92,15 @@ impl ProviderConfig {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.base_url)
+    }
+
+    /// Whether a model that is not listed may be asked for by this name.
+    #[must_use]
+    pub fn may_be_asked(&self, name: &str) -> bool {
+        self.allowed_models.as_ref().is_none_or(|allowed| {
+            let is_meant = |pattern: &Pattern| pattern.matches_with(name, IN_ANY_CASE);
+            allowed.iter().any(is_meant)
+        })
     }
 
     /// What would be sent in clear text over a network without leave to.
@@ -168,7 +189,7 @@ fn default_is_known(settings: &ModelsSettings, providers: &[ProviderConfig]) -> 
                     .flat_map(|p| p.models.iter().map(|m| (p.name.as_str(), m))),
             )
         };
-    default.eq_ignore_ascii_case("auto")
+    matches!(Category::of(default), Some(Ok(_)))
         || known.any(|(provider, model)| {
             model.answers_to(default)
                 || qualified(default, provider).is_some_and(|name| model.answers_to(name))
@@ -255,6 +276,30 @@ fn complete(
             .map(|preset| preset.secret.clone())
     });
     let models = models(entry, preset, &mut refuse);
+    let (allowed, models) = allowed(entry, models, &mut refuse);
+    for (key, value, most) in [
+        ("limits.concurrent", entry.limits.concurrent, 10_000),
+        (
+            "limits.concurrent_per_model",
+            entry.limits.concurrent_per_model.unwrap_or(1),
+            10_000,
+        ),
+    ] {
+        if !(1..=most).contains(&value) {
+            refuse(
+                key,
+                "a number from 1 to 10000",
+                "correct it, or leave it out",
+            );
+        }
+    }
+    if entry.retries > 10 {
+        refuse(
+            "retries",
+            "so many tries only spend the time that a call has",
+            "write 0 to 10",
+        );
+    }
     for (key, zero) in [
         ("timeouts.connect", entry.timeouts.connect.is_zero()),
         ("timeouts.first_byte", entry.timeouts.first_byte.is_zero()),
@@ -293,6 +338,10 @@ fn complete(
         allow_plaintext: entry.allow_plaintext,
         ca_file: entry.ca_file.clone(),
         timeouts: entry.timeouts,
+        limits: entry.limits,
+        retries: entry.retries,
+        breaker: entry.breaker,
+        allowed_models: allowed,
         max_answer_bytes: entry.max_answer_bytes,
     };
     match provider.exposes() {
@@ -357,6 +406,58 @@ fn base_url_of(protocol: Protocol, entry: &ModelProviderSettings) -> Option<Stri
         "bedrock" => Some(format!("https://bedrock-runtime.{region}.amazonaws.com")),
         _ => None,
     }
+}
+
+/// The patterns of `allowed_models`, and which of `models` they allow.
+fn allowed(
+    entry: &ModelProviderSettings,
+    models: Vec<ModelFacts>,
+    refuse: &mut impl FnMut(&str, &str, &str),
+) -> (Option<Vec<Pattern>>, Vec<ModelFacts>) {
+    let Some(written) = &entry.allowed_models else {
+        return (None, models);
+    };
+    if written.is_empty() {
+        let help = "leave it out for all of them, or remove the provider";
+        refuse(
+            "allowed_models",
+            "an empty list means no model at all",
+            help,
+        );
+    }
+    let mut patterns = Vec::with_capacity(written.len());
+    for (index, text) in written.iter().enumerate() {
+        let key = format!("allowed_models.{index}");
+        let Ok(pattern) = Pattern::new(text) else {
+            refuse(
+                &key,
+                "this is no pattern",
+                "write a name, with `*` for any text",
+            );
+            continue;
+        };
+        let is_known = models.iter().any(|model| is_meant(&pattern, model));
+        if !is_known && !entry.unlisted_models && !models.is_empty() {
+            let help = "correct it: a list that allows less than it seems to is a mistake";
+            refuse(&key, "no model of this provider has such a name", help);
+        }
+        patterns.push(pattern);
+    }
+    let is_allowed = |model: &ModelFacts| patterns.iter().any(|pattern| is_meant(pattern, model));
+    let models = models.into_iter().filter(is_allowed).collect();
+    (Some(patterns), models)
+}
+
+/// In any case, as models are asked for.
+const IN_ANY_CASE: MatchOptions = MatchOptions {
+    case_sensitive: false,
+    require_literal_separator: false,
+    require_literal_leading_dot: false,
+};
+
+fn is_meant(pattern: &Pattern, model: &ModelFacts) -> bool {
+    let mut names = std::iter::once(&model.name).chain(&model.aliases);
+    names.any(|name| pattern.matches_with(name, IN_ANY_CASE))
 }
 
 struct UnknownPreset;

@@ -3,12 +3,16 @@
 //!
 //! It fetches nothing: whether a key is at hand is told by the broker without asking a server.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use jiff::civil::Date;
 use serde::Serialize;
 
+pub use self::auto::Category;
 use super::{
-    ModelError, ModelErrorKind, ModelFacts, ModelProvider,
+    Ability, ModelError, ModelErrorKind, ModelFacts, ModelMetrics, ModelProvider, Price, Selected,
+    Thinking,
+    calls::Careful,
     config::ModelsSettings,
     providers,
     resolve::{ProviderConfig, qualified, resolve},
@@ -19,6 +23,8 @@ use crate::{
     secrets::{Binding, Broker, Consumer, KeyState, SecretName},
     settings::Problem,
 };
+
+mod auto;
 
 /// The use of a provider's secret, as far as configuration allows it.
 fn bind(config: &ProviderConfig, keys: &Arc<Broker>) -> Result<Option<Binding>, Problem> {
@@ -43,29 +49,12 @@ const MOST_SUGGESTED: usize = 3;
 pub struct Models {
     providers: Vec<Arc<dyn ModelProvider>>,
     default: String,
+    fallbacks: BTreeMap<String, Vec<String>>,
     keys: Arc<Broker>,
 }
 
-/// A provider and one of its models.
-#[derive(Clone)]
-pub struct Selected {
-    /// Whom to ask.
-    pub provider: Arc<dyn ModelProvider>,
-    /// The model's name, as the provider knows it.
-    pub model: String,
-}
-
-impl std::fmt::Debug for Selected {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Selected")
-            .field("provider", &self.provider.name())
-            .field("model", &self.model)
-            .finish()
-    }
-}
-
-/// One line of the list of models.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One line of the list of models. What nobody stated is left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelListing {
     /// The name to ask for.
     pub model: String,
@@ -76,6 +65,24 @@ pub struct ModelListing {
     /// `bound`: a key is at hand; `configured`: a reference to one exists; `none`: there is no
     /// key, because none is needed or none is known.
     pub key: &'static str,
+    /// What it is good for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The most tokens that prompt and answer may have together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<u64>,
+    /// What it can do besides text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub abilities: Option<Vec<Ability>>,
+    /// Whether it can be asked to think.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinks: Option<bool>,
+    /// US dollars for a million tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// The day on which its vendor shuts it down.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deprecated: Option<Date>,
 }
 
 impl Models {
@@ -87,6 +94,7 @@ impl Models {
         settings: &ModelsSettings,
         keys: Arc<Broker>,
         config_dir: Option<&Path>,
+        metrics: &ModelMetrics,
     ) -> Result<Self, Vec<Problem>> {
         let mut configs = resolve(settings, |name| keys.key_state(name))?;
         let unplaced: Vec<Problem> = configs
@@ -118,14 +126,25 @@ impl Models {
         let mut built: Vec<Arc<dyn ModelProvider>> = Vec::new();
         for config in configs {
             match bind(&config, &keys) {
-                Ok(key) => built.push(providers::build(config, key)),
+                Ok(key) => {
+                    let limits = config.clone();
+                    let provider = providers::build(config, key);
+                    built.push(Arc::new(Careful::new(provider, &limits, metrics.clone())));
+                }
                 Err(problem) => problems.push(problem),
             }
         }
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self::of(built, &settings.default, Arc::clone(&keys)))
+        let mut models = Self::of(built, &settings.default, Arc::clone(&keys));
+        models.fallbacks.clone_from(&settings.fallbacks);
+        let problems = models.unknown_fallbacks();
+        if problems.is_empty() {
+            Ok(models)
+        } else {
+            Err(problems)
+        }
     }
 
     /// The models of `providers`, in order of preference.
@@ -134,13 +153,14 @@ impl Models {
         Self {
             providers,
             default: default.to_owned(),
+            fallbacks: BTreeMap::new(),
             keys,
         }
     }
 
-    /// The provider and model that `name` stands for: a name, an alias, `provider/model` or
-    /// `auto`; `None` stands for the configured default. `auto` passes over what `asker` may not
-    /// use; a model that is named does not.
+    /// The provider and model that `name` stands for: a name, an alias, `provider/model`, `auto` or
+    /// `auto:` and a [`Category`]; `None` stands for the configured default. `auto` passes over what
+    /// `asker` may not use and what cannot do all of `needs`; a model that is named does not.
     ///
     /// # Errors
     /// An unknown name, or `auto` where no provider has a key.
@@ -148,25 +168,72 @@ impl Models {
         &self,
         name: Option<&str>,
         asker: Option<&CallIdentity>,
+        needs: &[Ability],
     ) -> Result<Selected, ModelError> {
         let name = name.unwrap_or(&self.default);
-        if name.eq_ignore_ascii_case("auto") {
-            return self.auto(asker);
+        match Category::of(name) {
+            Some(Ok(category)) => return self.auto(category, asker, needs),
+            Some(Err(nearest)) => {
+                return Err(ModelError::new(ModelErrorKind::UnknownModel { nearest }));
+            }
+            None => {}
         }
-        self.find(|_, model| model.answers_to(name))
-            .or_else(|| {
-                self.find(|provider, model| {
-                    qualified(name, provider).is_some_and(|rest| model.answers_to(rest))
-                })
+        self.find(name).ok_or_else(|| {
+            let known = self.providers.iter().flat_map(|p| p.models());
+            let names = known.flat_map(|model| std::iter::once(&model.name).chain(&model.aliases));
+            let nearest = nearest(name, names.map(String::as_str));
+            ModelError::new(ModelErrorKind::UnknownModel {
+                nearest: nearest
+                    .into_iter()
+                    .take(MOST_SUGGESTED)
+                    .map(|near| near.name.to_owned())
+                    .collect(),
             })
-            .ok_or_else(|| {
-                let known = self.providers.iter().flat_map(|p| p.models());
-                let names = known.map(|model| model.name.as_str());
-                let nearest = nearest(name, names).into_iter().take(MOST_SUGGESTED);
-                ModelError::new(ModelErrorKind::UnknownModel {
-                    nearest: nearest.map(|near| near.name.to_owned()).collect(),
-                })
+        })
+    }
+
+    /// Who is to be asked, in this order, where `selected` has too much to do or no credit.
+    #[must_use]
+    pub fn instead_of(&self, selected: &Selected) -> Vec<Selected> {
+        let facts = selected.provider.model(&selected.model);
+        let is_it = |name: &str| {
+            facts.as_ref().is_some_and(|facts| facts.answers_to(name))
+                || qualified(name, selected.provider.name()) == Some(&selected.model)
+        };
+        let written = self.fallbacks.iter().find(|(name, _)| is_it(name));
+        let others = written.map(|(_, others)| others.iter());
+        let found = others
+            .into_iter()
+            .flatten()
+            .filter_map(|name| self.find(name));
+        found
+            .filter(|other| {
+                other.model != selected.model || other.provider.name() != selected.provider.name()
             })
+            .collect()
+    }
+
+    fn unknown_fallbacks(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (name, others) in &self.fallbacks {
+            for (index, other) in others.iter().enumerate() {
+                if self.find(other).is_none() {
+                    problems.push(Problem::at(
+                        ["models", "fallbacks", name.as_str(), &index.to_string()],
+                        "no configured model has this name",
+                        "write a model's name or alias, or `provider/model`",
+                    ));
+                }
+            }
+            if self.find(name).is_none() {
+                problems.push(Problem::at(
+                    ["models", "fallbacks", name.as_str()],
+                    "no configured model has this name",
+                    "write a model's name or alias, or `provider/model`",
+                ));
+            }
+        }
+        problems
     }
 
     /// Every model, in order of preference, and whether its key is at hand.
@@ -184,6 +251,16 @@ impl Models {
                 aliases: model.aliases.clone(),
                 provider: name.clone(),
                 key,
+                description: model.description.clone(),
+                context_window: model.context_window,
+                abilities: model.abilities.clone(),
+                thinks: match model.thinking {
+                    Thinking::Unknown => None,
+                    Thinking::Never => Some(false),
+                    _ => Some(true),
+                },
+                price: model.price,
+                deprecated: model.deprecated,
             };
             provider.models().iter().map(listing).collect::<Vec<_>>()
         };
@@ -197,39 +274,83 @@ impl Models {
             .filter_map(|provider| provider.secret().cloned())
     }
 
-    /// The first listed model of the first provider that has what it needs, and that `asker` may
-    /// use. If there is none for this asker, the first of all: asking it says what forbids it.
-    fn auto(&self, asker: Option<&CallIdentity>) -> Result<Selected, ModelError> {
+    /// What `category` prefers among the models of providers that have what they need, and that
+    /// `asker` may use. If there is none for this asker, the first of all: asking it says what
+    /// forbids it.
+    fn auto(
+        &self,
+        category: Category,
+        asker: Option<&CallIdentity>,
+        needs: &[Ability],
+    ) -> Result<Selected, ModelError> {
         let is_ready = |provider: &&Arc<dyn ModelProvider>| match provider.secret() {
             Some(name) => self.keys.key_state(name) != KeyState::None,
             None => true,
         };
-        let preferred = |provider: &Arc<dyn ModelProvider>| {
-            let model = provider.models().first()?.name.clone();
-            Some(Selected {
-                provider: Arc::clone(provider),
-                model,
-            })
+        let today = jiff::Zoned::now().date();
+        let preferred = |admits: &dyn Fn(&Arc<dyn ModelProvider>) -> bool, needs: &[Ability]| {
+            let of = |provider: &'_ Arc<dyn ModelProvider>| {
+                let models = provider.models().iter();
+                let can = |model: &&ModelFacts| {
+                    model.deprecated.is_none_or(|end| today < end)
+                        && needs.iter().all(|need| model.may(*need))
+                };
+                models
+                    .filter(can)
+                    .map(|model| (Arc::clone(provider), model.clone()))
+                    .collect::<Vec<_>>()
+            };
+            let providers = self.providers.iter().filter(is_ready);
+            let all = providers.filter(|provider| admits(provider)).flat_map(of);
+            category.best(all.collect())
         };
-        let ready = || self.providers.iter().filter(is_ready);
-        ready()
-            .filter(|provider| asker.is_none_or(|asker| provider.admits(asker)))
-            .find_map(preferred)
-            .or_else(|| ready().find_map(preferred))
+        let admits =
+            |provider: &Arc<dyn ModelProvider>| asker.is_none_or(|asker| provider.admits(asker));
+        preferred(&admits, needs)
+            .or_else(|| preferred(&|_| true, needs))
+            .or_else(|| preferred(&|_| true, &[]))
+            .map(|(provider, model)| Selected {
+                provider,
+                model: model.name,
+            })
             .ok_or_else(|| ModelError::new(ModelErrorKind::NoneAvailable))
     }
 
-    fn find(&self, matches: impl Fn(&str, &ModelFacts) -> bool) -> Option<Selected> {
-        self.providers.iter().find_map(|provider| {
-            let model = provider
-                .models()
-                .iter()
-                .find(|m| matches(provider.name(), m))?;
-            Some(Selected {
-                provider: Arc::clone(provider),
-                model: model.name.clone(),
+    /// The model of this name: its own or an alias, then `provider/model`, then one that a provider
+    /// takes unlisted.
+    fn find(&self, name: &str) -> Option<Selected> {
+        let of = |matches: &dyn Fn(&str, &ModelFacts) -> bool| {
+            self.providers.iter().find_map(|provider| {
+                let mut models = provider.models().iter();
+                let model = models.find(|model| matches(provider.name(), model))?;
+                Some(Selected {
+                    provider: Arc::clone(provider),
+                    model: model.name.clone(),
+                })
             })
-        })
+        };
+        let unlisted = |rest: &str, is_meant: &dyn Fn(&str) -> bool| {
+            let meant = |provider: &&Arc<dyn ModelProvider>| is_meant(provider.name());
+            let mut meant = self.providers.iter().filter(meant);
+            meant.find_map(|provider| {
+                let model = provider.model(rest)?.name.clone();
+                Some(Selected {
+                    provider: Arc::clone(provider),
+                    model,
+                })
+            })
+        };
+        of(&|_, model| model.answers_to(name))
+            .or_else(|| {
+                of(&|provider, model| {
+                    qualified(name, provider).is_some_and(|rest| model.answers_to(rest))
+                })
+            })
+            .or_else(|| {
+                let rest = name.split_once('/').map_or(name, |(_, rest)| rest);
+                unlisted(rest, &|provider| qualified(name, provider).is_some())
+            })
+            .or_else(|| unlisted(name, &|_| true))
     }
 }
 

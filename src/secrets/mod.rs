@@ -26,6 +26,7 @@ mod reference;
 mod secret;
 mod single_flight;
 
+pub use crate::protection::BreakerState;
 pub use access::{Consumer, HostPattern, NotAllowed};
 pub use binding::{Binding, Lent, Used};
 pub use broker::{Broker, Checked, Explanation, KeyState, Listed, Place};
@@ -36,6 +37,6 @@ pub use error::SecretError;
 pub use event::{NotRecorded, SecretEvent, SecretOutcome, SecretRecorder, Unrecorded, Upkeep};
 pub use metrics::SecretMetrics;
 pub use name::{InvalidName, SecretName};
-pub use protection::{BreakerState, BreakerWatch, Protected};
+pub use protection::{BreakerWatch, Protected};
 pub use reference::{Field, InvalidReference, Reference};
 pub use secret::Secret;

@@ -19,8 +19,8 @@ use crate::call::Progress;
 
 /// Between two notes at the least, so that a fast stream does not flood the client.
 const SHORTEST: Duration = Duration::from_millis(250);
-/// Between two notes at the most.
-const LONGEST: Duration = Duration::from_secs(5);
+/// From one note to the wait for the next at the most, so that never more than 5 s are silent.
+const LONGEST: Duration = Duration::from_millis(4_500);
 
 /// Runs `call`, and beside it the notes on what it puts into the sender it is given.
 pub(super) async fn reported<F: Future>(
@@ -53,7 +53,11 @@ async fn notes(
         let mut params = ProgressNotificationParam::new(token.clone(), f64::from(note));
         params.message = Some(match characters {
             0 => "waiting for the model".to_owned(),
-            characters => format!("{characters} characters so far"),
+            // What the vendor counts comes with the end; four characters a token is the usual guess.
+            characters => format!(
+                "{characters} characters so far, about {} tokens",
+                characters.div_ceil(4)
+            ),
         });
         if peer.notify_progress(params).await.is_err() {
             break;

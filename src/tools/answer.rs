@@ -12,6 +12,8 @@ use crate::models::{Cost, ModelError, Usage};
 pub struct ToolAnswer {
     /// An object that matches the tool's output schema.
     pub structured: Value,
+    /// The model that answered and its provider, if one did.
+    pub by: Option<(String, String)>,
     /// What the answer took, where a vendor told.
     pub spent: Option<Spent>,
 }

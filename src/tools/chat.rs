@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{InvalidDefinition, Plan, Spent, Tool, ToolAnswer, ToolDefinition, ToolError};
 use crate::{
     call::{CallContext, CallIdentity},
-    models::{CompletionRequest, Image, ModelError, ModelErrorKind, Models, ThinkingMode},
+    models::{Ability, CompletionRequest, Image, ModelError, ModelErrorKind, Models, ThinkingMode},
 };
 
 /// The tool.
@@ -54,8 +54,14 @@ impl Tool for Chat {
         identity: &CallIdentity,
     ) -> Result<Plan, ToolError> {
         let name = arguments.get("model").and_then(Value::as_str);
-        let selected = self.models.select(name, Some(identity))?;
+        let shows = arguments.get("images").and_then(Value::as_array);
+        let needs: &[Ability] = match shows {
+            Some(images) if !images.is_empty() => &[Ability::Images],
+            _ => &[],
+        };
+        let selected = self.models.select(name, Some(identity), needs)?;
         Ok(Plan {
+            instead: self.models.instead_of(&selected),
             selected: Some(selected),
         })
     }
@@ -74,7 +80,7 @@ impl Tool for Chat {
                 .ok_or(ToolError::Internal("chat without a plan"))?;
             let images = images(&arguments.images)?;
             let request = CompletionRequest {
-                model: selected.model,
+                model: selected.model.clone(),
                 prompt: arguments.prompt,
                 system_prompt: arguments.system_prompt,
                 images,
@@ -84,11 +90,12 @@ impl Tool for Chat {
                 stop: arguments.stop,
                 json_schema: arguments.json_schema,
             };
-            let completion = selected.provider.complete(&request, cx).await?;
+            let completion = selected.complete(&plan.instead, request, cx).await?;
             let structured = serde_json::to_value(&completion)
                 .map_err(|_| ToolError::Internal("a completion that is not JSON"))?;
             Ok(ToolAnswer {
                 structured,
+                by: Some((completion.model, completion.provider)),
                 spent: completion.usage.map(|usage| Spent {
                     usage,
                     cost: completion.cost,
@@ -124,6 +131,12 @@ fn text(structured: &Value) -> String {
     let model: Vec<&str> = model.into_iter().flatten().collect();
     if !model.is_empty() {
         facts.push(model.join(" "));
+    }
+    for passed in structured["instead_of"].as_array().into_iter().flatten() {
+        if let (Some(model), Some(because)) = (passed["model"].as_str(), passed["because"].as_str())
+        {
+            facts.push(format!("instead of {model}: {because}"));
+        }
     }
     let usage = &structured["usage"];
     for (field, words) in [

@@ -24,11 +24,12 @@ impl ListModels {
         let models = serde_json::to_value(self.models.list())
             .map_err(|_| ToolError::Internal("a listing that is not JSON"))?;
         let mut structured = json!({ "models": models });
-        if let Ok(default) = self.models.select(None, None) {
+        if let Ok(default) = self.models.select(None, None, &[]) {
             structured["default_model"] = Value::String(default.model);
         }
         Ok(ToolAnswer {
             structured,
+            by: None,
             spent: None,
         })
     }
@@ -62,6 +63,9 @@ impl Tool for ListModels {
             let aliases: Vec<&str> = aliases.filter_map(Value::as_str).collect();
             if !aliases.is_empty() {
                 let _infallible = write!(text, ", also {}", aliases.join(", "));
+            }
+            if let Some(description) = listing["description"].as_str() {
+                let _infallible = write!(text, ": {description}");
             }
             text.push('\n');
         }

@@ -11,6 +11,8 @@ use crate::models::Selected;
 pub struct Plan {
     /// The model that would be asked.
     pub selected: Option<Selected>,
+    /// Who would be asked in its place, in this order.
+    pub instead: Vec<Selected>,
 }
 
 impl Plan {
@@ -33,10 +35,14 @@ impl Plan {
     /// The names of the secrets that would be used.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
-        let secret = self
-            .selected
-            .as_ref()
-            .and_then(|selected| selected.provider.secret());
-        secret.map(ToString::to_string).into_iter().collect()
+        let asked = self.selected.iter().chain(&self.instead);
+        let mut secrets: Vec<String> = Vec::new();
+        for name in asked.filter_map(|selected| selected.provider.secret()) {
+            let name = name.to_string();
+            if !secrets.contains(&name) {
+                secrets.push(name);
+            }
+        }
+        secrets
     }
 }

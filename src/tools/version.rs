@@ -37,6 +37,7 @@ impl Tool for Version {
         Box::pin(async move {
             Ok(ToolAnswer {
                 structured,
+                by: None,
                 spent: None,
             })
         })

@@ -9,7 +9,7 @@ use keyward::{
     cli::demo::upstream::{
         Behaviour, Dialect, Form, KeyDigest, KeySeen, Place, StandIn, StandInModel, StandInSettings,
     },
-    models::{Completion, CompletionRequest, ModelError, Models, ModelsSettings},
+    models::{Completion, CompletionRequest, ModelError, ModelMetrics, Models, ModelsSettings},
     secrets::{
         Broker, Reference, SecretName, SecretsSettings, Unrecorded,
         memory::Pool,
@@ -80,7 +80,7 @@ fn ask(server: &HttpsServer, ca_file: &Path, more: &str) -> Result<Completion, M
         Arc::new(Unrecorded),
     )
     .unwrap();
-    let models = Models::new(&settings, Arc::new(broker), None).unwrap();
+    let models = Models::new(&settings, Arc::new(broker), None, &ModelMetrics::default()).unwrap();
     let identity = CallIdentity {
         request_id: "0".repeat(32),
         tool: "chat".to_owned(),
@@ -91,7 +91,7 @@ fn ask(server: &HttpsServer, ca_file: &Path, more: &str) -> Result<Completion, M
         prompt: "Hello?".to_owned(),
         ..CompletionRequest::default()
     };
-    let selected = models.select(Some("m"), None)?;
+    let selected = models.select(Some("m"), None, &[])?;
     let cx = CallContext::new(identity);
     runtime::run(async move { selected.provider.complete(&request, &cx).await })
 }

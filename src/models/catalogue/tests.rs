@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::models::{Ability, Temperature};
+use crate::{
+    models::{Ability, Temperature},
+    secrets::providers::well_known_variable,
+};
 
 #[test]
 fn every_shipped_catalogue_parses() {
@@ -102,5 +105,15 @@ fn what_is_stated_of_a_model_is_sane() {
                 .iter()
                 .any(|model| model.may(Ability::SystemPrompt))
         );
+    }
+}
+
+#[test]
+fn the_variable_of_each_key_is_one_that_is_looked_at() {
+    for preset in presets() {
+        if let Some(variable) = &preset.variable {
+            let known = well_known_variable(preset.secret.as_str());
+            assert_eq!(known, Some(variable.as_str()), "{}", preset.name);
+        }
     }
 }

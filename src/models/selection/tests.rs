@@ -51,11 +51,17 @@ fn models_with(secrets: &SecretsSettings, yaml: &str) -> Models {
         Pool::reserve(),
         Arc::new(Unrecorded),
     );
-    Models::new(&settings, Arc::new(broker.unwrap()), None).unwrap()
+    Models::new(
+        &settings,
+        Arc::new(broker.unwrap()),
+        None,
+        &ModelMetrics::default(),
+    )
+    .unwrap()
 }
 
 fn selected(models: &Models, name: Option<&str>) -> (String, String) {
-    let selected = models.select(name, None).unwrap();
+    let selected = models.select(name, None, &[]).unwrap();
     (selected.provider.name().to_owned(), selected.model)
 }
 
@@ -94,7 +100,7 @@ fn auto_passes_over_a_provider_whose_key_this_call_may_not_use() {
             tool: tool.into(),
             principal: principal.into(),
         };
-        let selected = three.select(Some(name), Some(&asker)).unwrap();
+        let selected = three.select(Some(name), Some(&asker), &[]).unwrap();
         selected.provider.name().to_owned()
     };
     assert_eq!(selected("auto", "chat", "alice"), "mid");
@@ -113,7 +119,7 @@ fn where_auto_may_use_nothing_the_first_provider_says_why() {
         tool: "chat".into(),
         principal: "local".into(),
     };
-    let selected = three.select(None, Some(&asker)).unwrap();
+    let selected = three.select(None, Some(&asker), &[]).unwrap();
     assert_eq!(selected.provider.name(), "mid");
 }
 
@@ -138,7 +144,9 @@ fn a_model_is_found_by_name_alias_and_provider_in_any_case() {
 
 #[test]
 fn an_unknown_model_is_answered_with_its_neighbours() {
-    let error = models(THREE).select(Some("qwen3-32b"), None).unwrap_err();
+    let error = models(THREE)
+        .select(Some("qwen3-32b"), None, &[])
+        .unwrap_err();
     assert_eq!(error.code(), "unknown_model");
     assert!(
         error.to_string().contains("the nearest are `qwen3:32b`"),
@@ -170,7 +178,116 @@ fn the_list_tells_where_a_key_is_and_fetches_none() {
 fn without_any_provider_the_error_says_what_to_set() {
     let none = models("default: auto");
     assert!(none.list().is_empty());
-    let error = none.select(None, None).unwrap_err();
+    let error = none.select(None, None, &[]).unwrap_err();
     assert_eq!(error.code(), "no_model_available");
     assert!(error.to_string().contains("OPENAI_API_KEY"), "{error}");
+}
+
+const RANKED: &str = "
+providers:
+  one:
+    base_url: 'https://o/v1'
+    secret: bound
+    models:
+      - { name: middling, intelligence: 12, speed: balanced, context_window: 100000, abilities: [images], price: { input: 1, output: 4, as_of: 2026-01-01 } }
+      - { name: strong-slow, intelligence: 19, speed: slow, context_window: 200000, abilities: [], price: { input: 9, output: 40, as_of: 2026-01-01 } }
+      - { name: retired, intelligence: 20, speed: fast, context_window: 900000, abilities: [images], deprecated: 2026-01-01 }
+  two:
+    base_url: 'https://t/v1'
+    secret: bound
+    models:
+      - { name: quick, intelligence: 9, speed: fast, context_window: 50000, abilities: [], price: { input: 0.1, output: 0.4, as_of: 2026-01-01 } }
+      - { name: long, intelligence: 8, speed: balanced, context_window: 800000, price: { input: 2, output: 2, as_of: 2026-01-01 } }
+      - unknown
+";
+
+#[test]
+fn a_category_prefers_what_it_says_and_never_what_is_shut_down() {
+    let ranked = models(RANKED);
+    for (category, model) in [
+        ("auto", "middling"),
+        ("auto:deep", "strong-slow"),
+        ("auto:balanced", "middling"),
+        ("auto:fast", "quick"),
+        ("AUTO:Cheap", "quick"),
+        ("auto:long-context", "long"),
+        ("auto:vision", "middling"),
+        ("retired", "retired"),
+    ] {
+        assert_eq!(selected(&ranked, Some(category)).1, model, "{category}");
+    }
+    let unknown = ranked.select(Some("auto:cheep"), None, &[]).unwrap_err();
+    assert!(unknown.to_string().contains("`auto:cheap`"), "{unknown}");
+    // What a call needs is needed of each category; nobody knows that `long` reads no images.
+    let seeing = ranked
+        .select(Some("auto:cheap"), None, &[Ability::Images])
+        .unwrap();
+    assert_eq!(seeing.model, "middling");
+}
+
+#[test]
+fn a_tag_and_a_vendor_are_part_of_a_name_and_never_an_option() {
+    let three = models(THREE);
+    assert_eq!(
+        selected(&three, Some("QWEN3:32B")),
+        ("mid".to_owned(), "qwen3:32b".to_owned())
+    );
+    assert_eq!(selected(&three, Some("vendor/model")).1, "vendor/model");
+    assert_eq!(selected(&three, Some("mid/vendor/model")).1, "vendor/model");
+    assert_eq!(selected(&three, Some("alpha/shared")).0, "alpha");
+    for unknown in ["qwen3", "qwen3:latest", "vendor/other", "other/model"] {
+        assert!(three.select(Some(unknown), None, &[]).is_err(), "{unknown}");
+    }
+}
+
+#[test]
+fn models_that_are_not_listed_are_asked_for_only_where_that_is_allowed() {
+    let router = |more: &str| {
+        models(&format!(
+            "{{ providers: {{ router: {{ base_url: 'https://r/v1', secret: bound, models: [a/one], {more} }} }} }}"
+        ))
+    };
+    let open = router("unlisted_models: true");
+    assert_eq!(selected(&open, Some("b/Two")).1, "b/Two");
+    assert_eq!(selected(&open, Some("router/b/two")).1, "b/two");
+    assert_eq!(selected(&open, Some("A/ONE")).1, "a/one");
+    assert!(router("").select(Some("b/two"), None, &[]).is_err());
+    let some = router("unlisted_models: true, allowed_models: ['a/*', 'b/two']");
+    assert_eq!(selected(&some, Some("b/TWO")).1, "b/TWO");
+    assert!(some.select(Some("b/three"), None, &[]).is_err());
+}
+
+#[test]
+fn allowed_models_leave_the_others_out_by_name_and_alias() {
+    let three = THREE.replace("secret: absent,", "secret: absent, allowed_models: [S],");
+    let three = models(&three);
+    assert!(three.select(Some("big"), None, &[]).is_err());
+    assert_eq!(
+        selected(&three, Some("s")),
+        ("zeta".to_owned(), "shared".to_owned())
+    );
+    assert_eq!(
+        three
+            .list()
+            .iter()
+            .filter(|model| model.provider == "zeta")
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn who_is_asked_instead_is_configured_by_name() {
+    let three = models(&format!(
+        "fallbacks: {{ s: [small, alpha/shared, s] }}\n{THREE}"
+    ));
+    let first = three.select(Some("zeta/shared"), None, &[]).unwrap();
+    let others = three.instead_of(&first);
+    let others: Vec<_> = others
+        .iter()
+        .map(|other| format!("{}/{}", other.provider.name(), other.model))
+        .collect();
+    assert_eq!(others, ["alpha/small", "alpha/shared"]);
+    let none = three.select(Some("small"), None, &[]).unwrap();
+    assert!(three.instead_of(&none).is_empty());
 }

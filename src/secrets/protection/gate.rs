@@ -13,9 +13,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::breaker::{Breaker, BreakerState, Evidence, Permit, Refusal};
 use crate::{
-    secrets::providers::{BreakerSettings, ErrorKind, ProviderError},
+    protection::{Breaker, BreakerSettings, BreakerState, Evidence, Permit, Refusal},
+    secrets::providers::{ErrorKind, ProviderError},
     settings::milliseconds,
 };
 

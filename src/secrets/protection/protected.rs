@@ -10,11 +10,11 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
-    breaker::Evidence,
+    evidence::{evidence, is_worth_another_try},
     gate::{BreakerWatch, Gate},
-    retry,
 };
 use crate::{
+    protection::wait,
     secrets::{
         Reference, SecretName,
         providers::{
@@ -61,7 +61,7 @@ impl Protected {
         };
         let answers = self.within_the_deadline(fetches).await;
         if let Some(admitted) = admitted {
-            admitted.settle(Evidence::of(&answers));
+            admitted.settle(evidence(&answers));
         }
         answers
     }
@@ -114,14 +114,14 @@ impl Protected {
             let failures: Vec<&ProviderError> = answers
                 .iter()
                 .filter_map(|answer| answer.as_ref()?.as_ref().err())
-                .filter(|error| retry::is_worth_it(error))
+                .filter(|error| is_worth_another_try(error))
                 .collect();
             if failures.is_empty() || tries > self.limits.retries {
                 return;
             }
             let wish = failures.iter().filter_map(|error| error.retry_after).max();
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            let Some(wait) = retry::wait(tries, wish, left, fastrand::f64()) else {
+            let Some(wait) = wait(tries, wish, left, fastrand::f64()) else {
                 return;
             };
             tracing::debug!(
@@ -151,7 +151,7 @@ impl Protected {
 
 /// Whether an answer may yet be replaced by that of another try.
 fn is_open(answer: &Answer) -> bool {
-    answer.as_ref().is_err_and(retry::is_worth_it)
+    answer.as_ref().is_err_and(is_worth_another_try)
 }
 
 /// A provider must answer each question; silence is not a miss.

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use crate::protection::BreakerSettings;
+#[cfg(any(feature = "vault", feature = "aws", feature = "exec"))]
 use crate::settings;
 
 /// What one fetch from a provider may cost.
@@ -64,25 +64,5 @@ impl Limits {
             );
         }
         problems
-    }
-}
-
-/// The setting `breaker`: after how many failures in a row a store is left alone, and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BreakerSettings {
-    /// Transient failures in a row, retries not counted apart.
-    pub failures: u32,
-    /// How long no fetch is tried. After that one fetch tries for all.
-    #[serde(deserialize_with = "settings::duration")]
-    pub open_for: Duration,
-}
-
-impl Default for BreakerSettings {
-    fn default() -> Self {
-        Self {
-            failures: 5,
-            open_for: Duration::from_secs(10),
-        }
     }
 }

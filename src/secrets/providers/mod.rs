@@ -32,8 +32,9 @@ mod template;
 mod value;
 mod well_known;
 
+pub use crate::protection::BreakerSettings;
 pub use error::{ErrorKind, ProviderError};
-pub use limits::{BreakerSettings, Limits};
+pub use limits::Limits;
 pub use provider::{BuildContext, Fetch, Found, Lookup, OnError, Presence, SecretProvider};
 pub use registry::{LeftOut, Mentions, ProvidersSettings, build, built_in, env_names};
 pub use well_known::{WELL_KNOWN, WellKnown, well_known_variable};

@@ -31,6 +31,7 @@ pub const WELL_KNOWN: &[WellKnown] = &[
     known("mistral", "MISTRAL_API_KEY"),
     known("deepseek", "DEEPSEEK_API_KEY"),
     known("groq", "GROQ_API_KEY"),
+    known("bedrock", "AWS_BEARER_TOKEN_BEDROCK"),
 ];
 
 /// The well-known variable of a secret, if it has one.

@@ -4,7 +4,7 @@
 //! before the key is fetched, and the key is fetched when nothing is left to do but send. The
 //! secret is held until the answer has passed the filter, and no longer.
 
-use std::{io, time::Duration};
+use std::{borrow::Cow, io, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -48,6 +48,7 @@ struct Trace {
     request_id: Option<String>,
     key: Option<String>,
     has_begun: bool,
+    is_unsent: bool,
 }
 
 /// One request and its answer's first part.
@@ -69,10 +70,6 @@ impl HttpProvider {
         }
     }
 
-    fn model(&self, name: &str) -> Option<&ModelFacts> {
-        self.config.models.iter().find(|model| model.name == name)
-    }
-
     /// What `usage` costs by list price.
     fn cost(&self, model: &str, usage: Option<Usage>) -> Option<Cost> {
         let price = self.model(model)?.price?;
@@ -90,6 +87,7 @@ impl HttpProvider {
             .ok_or(ModelErrorKind::UnknownModel {
                 nearest: Vec::new(),
             })?;
+        let model = model.as_ref();
         check(request, model)?;
         // Settings are checked at load; this stands where the key would leave.
         if self.config.exposes().is_some() {
@@ -183,7 +181,10 @@ impl HttpProvider {
                 stage: Stage::FirstByte,
                 after: timeouts.first_byte,
             }),
-            Ok(Err(error)) => Err(failure(&error, timeouts.connect)),
+            Ok(Err(error)) => {
+                trace.is_unsent = error.is_connect();
+                Err(failure(&error, timeouts.connect))
+            }
             Ok(Ok(response)) => Ok(Exchange {
                 response,
                 answer,
@@ -246,6 +247,15 @@ impl ModelProvider for HttpProvider {
         &self.config.models
     }
 
+    fn model(&self, name: &str) -> Option<Cow<'_, ModelFacts>> {
+        let listed = self.config.models.iter().find(|model| model.name == name);
+        let unlisted = || {
+            let may_be = self.config.unlisted_models && self.config.may_be_asked(name);
+            may_be.then(|| Cow::Owned(ModelFacts::named(name)))
+        };
+        listed.map(Cow::Borrowed).or_else(unlisted)
+    }
+
     fn secret(&self) -> Option<&SecretName> {
         self.config.secret.as_ref()
     }
@@ -279,6 +289,7 @@ impl ModelProvider for HttpProvider {
                     provider: self.config.name.clone(),
                     usage,
                     cost: self.cost(&request.model, usage),
+                    instead_of: Vec::new(),
                     finish_reason,
                 }),
                 Err(kind) => {
@@ -289,6 +300,7 @@ impl ModelProvider for HttpProvider {
                         upstream_request_id: trace.request_id,
                         key: trace.key,
                         has_begun: trace.has_begun,
+                        is_unsent: trace.is_unsent,
                     };
                     Err(ModelError {
                         kind,

@@ -173,16 +173,17 @@ async fn an_answer_without_end_is_ended() {
 #[tokio::test]
 async fn nobody_listening_is_said_in_our_words() {
     let pair = Pair::with(|_| {}).await;
-    let base_url = pair.serving.base_url();
+    let (base_url, address) = (pair.serving.base_url(), pair.serving.address());
     drop(pair);
-    let (provider, _) = provider(&base_url, Some(KEY), |_| {});
     // The listener closes when its task has been dropped.
-    let error = loop {
-        match provider.complete(&question(), &context()).await {
-            Err(error) => break error,
-            Ok(_) => tokio::task::yield_now().await,
-        }
-    };
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    let (provider, _) = provider(&base_url, Some(KEY), |_| {});
+    let error = provider
+        .complete(&question(), &context())
+        .await
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "the model provider `openai` cannot be reached (the connection was refused); try again \

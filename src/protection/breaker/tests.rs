@@ -135,33 +135,3 @@ fn a_failure_older_than_the_decision_does_not_change_it() {
     breaker.settle(probe, Evidence::Works, later);
     assert_eq!(breaker.state(), BreakerState::Closed);
 }
-
-#[test]
-fn each_kind_of_failure_counts_as_what_it_shows_of_the_store() {
-    let evidence = |kind| Evidence::of(&[Err(ProviderError::new(kind, ""))]);
-    for kind in [
-        ErrorKind::Sealed,
-        ErrorKind::TimedOut,
-        ErrorKind::LoginFailed,
-    ] {
-        assert!(matches!(evidence(kind), Evidence::Fails(_)), "{kind}");
-    }
-    for kind in [
-        ErrorKind::Forbidden,
-        ErrorKind::Deleted,
-        ErrorKind::FieldAbsent,
-    ] {
-        assert_eq!(evidence(kind), Evidence::Works, "{kind}");
-    }
-    for kind in [
-        ErrorKind::Misconfigured,
-        ErrorKind::PoolFull,
-        ErrorKind::CircuitOpen,
-    ] {
-        assert_eq!(evidence(kind), Evidence::Nothing, "{kind}");
-    }
-    let failed = || Err(ProviderError::new(ErrorKind::Unreachable, "x"));
-    assert_eq!(Evidence::of(&[failed(), Ok(Lookup::Miss)]), Evidence::Works);
-    assert_eq!(Evidence::of(&[Ok(Lookup::Miss)]), Evidence::Works);
-    assert_eq!(Evidence::of(&[]), Evidence::Nothing);
-}

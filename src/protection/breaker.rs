@@ -9,7 +9,29 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::secrets::providers::{BreakerSettings, ErrorKind, Lookup, ProviderError};
+use serde::Deserialize;
+
+use crate::settings;
+
+/// The setting `breaker`: after how many failures in a row a store is left alone, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BreakerSettings {
+    /// Transient failures in a row, retries not counted apart.
+    pub failures: u32,
+    /// How long no fetch is tried. After that one fetch tries for all.
+    #[serde(deserialize_with = "settings::duration")]
+    pub open_for: Duration,
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            open_for: Duration::from_secs(10),
+        }
+    }
+}
 
 /// What a circuit breaker does with the next fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +46,7 @@ pub enum BreakerState {
 
 /// What the end of a fetch says of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Evidence {
+pub(crate) enum Evidence {
     /// It answers, if only with a refusal.
     Works,
     /// It does not, in the operator's words.
@@ -33,68 +55,27 @@ pub(super) enum Evidence {
     Nothing,
 }
 
-impl Evidence {
-    /// What `answers` to one question, or to several asked together, say. One that works is enough.
-    pub(super) fn of(answers: &[Result<Lookup, ProviderError>]) -> Self {
-        let mut whole = Self::Nothing;
-        for answer in answers {
-            match answer
-                .as_ref()
-                .map_or_else(Self::of_failure, |_| Self::Works)
-            {
-                Self::Works => return Self::Works,
-                found if whole == Self::Nothing => whole = found,
-                _ => {}
-            }
-        }
-        whole
-    }
-
-    fn of_failure(error: &ProviderError) -> Self {
-        match error.kind {
-            ErrorKind::Sealed
-            | ErrorKind::Unreachable
-            | ErrorKind::TimedOut
-            | ErrorKind::Throttled
-            | ErrorKind::ServerFailed
-            // Not transient, but stores lock an account whose login keeps failing.
-            | ErrorKind::LoginFailed => Self::Fails(error.to_string()),
-            ErrorKind::Forbidden
-            | ErrorKind::EngineFailed
-            | ErrorKind::Malformed
-            | ErrorKind::FieldAbsent
-            | ErrorKind::Deleted => Self::Works,
-            // Found out before the store was reached, or by somebody who stands before it.
-            ErrorKind::Tls
-            | ErrorKind::Misconfigured
-            | ErrorKind::UnsafePermissions
-            | ErrorKind::PoolFull
-            | ErrorKind::CircuitOpen => Self::Nothing,
-        }
-    }
-}
-
 /// Leave to ask the store once. It must come back to [`Breaker::settle`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Permit {
+pub(crate) struct Permit {
     /// The number of the probe, if it is one.
     probe: Option<u64>,
 }
 
 /// Why the store is not asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     /// For how long the store has been left alone.
-    pub(super) open_for: Duration,
+    pub(crate) open_for: Duration,
     /// For how much longer. `None`: one fetch is trying it now.
-    pub(super) remaining: Option<Duration>,
+    pub(crate) remaining: Option<Duration>,
     /// The failure that opened the breaker, or the last one since.
-    pub(super) last_failure: String,
+    pub(crate) last_failure: String,
 }
 
 /// One provider's breaker.
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub(crate) struct Breaker {
     settings: BreakerSettings,
     state: State,
     last_failure: String,
@@ -120,7 +101,7 @@ enum State {
 }
 
 impl Breaker {
-    pub(super) fn new(settings: BreakerSettings) -> Self {
+    pub(crate) fn new(settings: BreakerSettings) -> Self {
         Self {
             settings,
             state: State::Closed { failures: 0 },
@@ -130,7 +111,7 @@ impl Breaker {
     }
 
     /// Lets a fetch pass, or refuses it.
-    pub(super) fn admit(&mut self, now: Instant) -> Result<Permit, Refusal> {
+    pub(crate) fn admit(&mut self, now: Instant) -> Result<Permit, Refusal> {
         let (since, remaining) = match self.state {
             State::Closed { .. } => return Ok(Permit { probe: None }),
             State::HalfOpen { since, probe: None } => return Ok(self.probe(since)),
@@ -168,7 +149,7 @@ impl Breaker {
     /// opened and succeeds after all shows as much as a probe. A failure is counted while closed;
     /// afterwards only the probe's is, since the others are older than the decision they would
     /// change.
-    pub(super) fn settle(&mut self, permit: Permit, evidence: Evidence, now: Instant) {
+    pub(crate) fn settle(&mut self, permit: Permit, evidence: Evidence, now: Instant) {
         match evidence {
             Evidence::Works => self.state = State::Closed { failures: 0 },
             Evidence::Fails(words) => match self.state {
@@ -200,7 +181,7 @@ impl Breaker {
         }
     }
 
-    pub(super) fn state(&self) -> BreakerState {
+    pub(crate) fn state(&self) -> BreakerState {
         match self.state {
             State::Closed { .. } => BreakerState::Closed,
             State::Open { .. } => BreakerState::Open,
@@ -209,7 +190,7 @@ impl Breaker {
     }
 
     /// Failures in a row, while closed.
-    pub(super) fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         match self.state {
             State::Closed { failures } => failures,
             _ => self.settings.failures,
@@ -218,7 +199,7 @@ impl Breaker {
 
     /// For how much longer the store is left alone.
     #[cfg(test)]
-    pub(super) fn remaining(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn remaining(&self, now: Instant) -> Option<Duration> {
         match self.state {
             State::Open { from, .. } => Some(self.left(from, now)),
             _ => None,
@@ -226,7 +207,7 @@ impl Breaker {
     }
 
     /// The last failure that counted; empty if there was none.
-    pub(super) fn last_failure(&self) -> &str {
+    pub(crate) fn last_failure(&self) -> &str {
         &self.last_failure
     }
 }

@@ -1,16 +1,9 @@
-//! Which failures are tried again, and after what wait.
-//!
-//! Tried again is what may pass by itself within one fetch: no connection, the store's own failure,
-//! throttling. Not a sealed store, which waits for a human; not a failed login, since stores lock
-//! accounts; not a timeout: the store may still be at work on the first question, a second one adds
-//! to its load, and the caller has already paid most of its deadline. The rest would fail alike.
+//! How long to wait before a service is asked again.
 //!
 //! Waits have full jitter (uniform between nothing and a ceiling that doubles), so that callers
-//! whose fetches failed together do not come back together.
+//! whose requests failed together do not come back together.
 
 use std::time::Duration;
-
-use crate::secrets::providers::{ErrorKind, ProviderError};
 
 const FIRST_CEILING: Duration = Duration::from_millis(100);
 const HIGHEST_CEILING: Duration = Duration::from_secs(2);
@@ -18,19 +11,11 @@ const HIGHEST_CEILING: Duration = Duration::from_secs(2);
 /// The longest wish of a store that is waited for where no deadline says so.
 const LONGEST_WISH: Duration = Duration::from_secs(10);
 
-/// Whether `error` is worth another try.
-pub(super) fn is_worth_it(error: &ProviderError) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::Unreachable | ErrorKind::ServerFailed | ErrorKind::Throttled
-    )
-}
-
 /// How long to wait before the next try, after `tries` that failed; `None`: it would come too late.
 ///
 /// `wish` is the store's own (`Retry-After`), and the least that is waited: jitter comes on top of
 /// it. `left` is what remains of the deadline. `random` is in `0.0..1.0`.
-pub(super) fn wait(
+pub(crate) fn wait(
     tries: u32,
     wish: Option<Duration>,
     left: Option<Duration>,

@@ -1,0 +1,156 @@
+//! What a failure of a model means for those who come after it.
+
+use std::time::Duration;
+
+use crate::{
+    models::{Completion, ModelError, ModelErrorKind, Stage},
+    protection::Evidence,
+};
+
+/// Whether asking again cannot do harm: nothing was sent, or the vendor said that it did nothing
+/// (408, 409, 429, 5xx), and no answer had begun.
+pub(super) fn is_safe_to_repeat(error: &ModelError) -> bool {
+    if error.about.has_begun {
+        return false;
+    }
+    match &error.kind {
+        ModelErrorKind::RateLimited { .. } => true,
+        ModelErrorKind::UpstreamDown { .. } => {
+            error.about.is_unsent || matches!(error.about.status, Some(408 | 409 | 429 | 500..=599))
+        }
+        ModelErrorKind::TimedOut {
+            stage: Stage::Connect,
+            ..
+        } => true,
+        _ => false,
+    }
+}
+
+/// Whether another model may be asked in this one's place: it has too much to do, or no credit.
+pub(super) fn is_cause_to_ask_another(error: &ModelError) -> bool {
+    if error.about.has_begun {
+        return false;
+    }
+    match &error.kind {
+        ModelErrorKind::RateLimited { .. }
+        | ModelErrorKind::QuotaExceeded
+        | ModelErrorKind::UpstreamDown { .. }
+        | ModelErrorKind::LeftAlone { .. }
+        | ModelErrorKind::QueueFull => true,
+        ModelErrorKind::TimedOut { stage, .. } => *stage != Stage::Total,
+        _ => false,
+    }
+}
+
+/// What the end of a call says of the provider.
+pub(super) fn evidence(ended: &Result<Completion, ModelError>) -> Evidence {
+    let Err(error) = ended else {
+        return Evidence::Works;
+    };
+    match &error.kind {
+        ModelErrorKind::UpstreamDown { .. } | ModelErrorKind::Incomplete => {
+            Evidence::Fails(error.code().to_owned())
+        }
+        ModelErrorKind::TimedOut { stage, .. } if *stage != Stage::Total => {
+            Evidence::Fails(error.code().to_owned())
+        }
+        // An answer of whatever kind: the provider is there.
+        _ if error.about.status.is_some() => Evidence::Works,
+        _ => Evidence::Nothing,
+    }
+}
+
+/// When the vendor wants to be asked again.
+pub(super) fn wish(error: &ModelError) -> Option<Duration> {
+    error.retry_after()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Circumstances;
+
+    fn error(kind: ModelErrorKind, change: impl FnOnce(&mut Circumstances)) -> ModelError {
+        let mut error = ModelError::new(kind);
+        change(&mut error.about);
+        error
+    }
+
+    fn down() -> ModelErrorKind {
+        ModelErrorKind::UpstreamDown {
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    #[test]
+    fn only_what_cannot_be_answered_twice_is_repeated() {
+        let limited = ModelErrorKind::RateLimited { retry_after: None };
+        let timed_out = |stage| ModelErrorKind::TimedOut {
+            stage,
+            after: Duration::ZERO,
+        };
+        for (error, expected) in [
+            (error(limited.clone(), |_| {}), true),
+            (error(limited, |about| about.has_begun = true), false),
+            (error(down(), |about| about.status = Some(503)), true),
+            (error(down(), |about| about.status = Some(408)), true),
+            (error(down(), |about| about.is_unsent = true), true),
+            // It broke after it was sent: it may be at work.
+            (error(down(), |_| {}), false),
+            (error(timed_out(Stage::Connect), |_| {}), true),
+            (error(timed_out(Stage::FirstByte), |_| {}), false),
+            (
+                error(ModelErrorKind::BadKey, |about| about.status = Some(401)),
+                false,
+            ),
+            (
+                error(ModelErrorKind::QuotaExceeded, |about| {
+                    about.status = Some(429)
+                }),
+                false,
+            ),
+            (
+                error(ModelErrorKind::Incomplete, |about| about.has_begun = true),
+                false,
+            ),
+        ] {
+            assert_eq!(is_safe_to_repeat(&error), expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn another_model_is_asked_for_overload_and_quota_alone() {
+        for (kind, expected) in [
+            (ModelErrorKind::QuotaExceeded, true),
+            (ModelErrorKind::QueueFull, true),
+            (down(), true),
+            (ModelErrorKind::BadKey, false),
+            (ModelErrorKind::ContentFiltered, false),
+            (ModelErrorKind::NoSuchModel, false),
+        ] {
+            assert_eq!(
+                is_cause_to_ask_another(&error(kind.clone(), |_| {})),
+                expected,
+                "{kind:?}"
+            );
+        }
+        assert!(!is_cause_to_ask_another(&error(down(), |about| about
+            .has_begun =
+            true)));
+    }
+
+    #[test]
+    fn an_answer_of_any_kind_shows_that_the_provider_is_there() {
+        let refused = Err(error(ModelErrorKind::BadKey, |about| {
+            about.status = Some(401)
+        }));
+        assert_eq!(evidence(&refused), Evidence::Works);
+        assert!(matches!(
+            evidence(&Err(error(down(), |_| {}))),
+            Evidence::Fails(_)
+        ));
+        let ours = Err(error(ModelErrorKind::KeyMalformed, |_| {}));
+        assert_eq!(evidence(&ours), Evidence::Nothing);
+    }
+}
