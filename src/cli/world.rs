@@ -15,7 +15,7 @@ use crate::{
         redaction::Redactor,
         shapes,
     },
-    models::{ModelMetrics, Models},
+    models::{ModelMetrics, Models, PalEnvironment},
     secrets::{
         Binding, Broker, Consumer, SecretMetrics, SecretRecorder,
         memory::{Lock, Pool, Protections, take_environment},
@@ -64,6 +64,7 @@ impl World {
             log_level: global.log_level,
             log_format: global.log_format,
             default_model: global.default_model.clone(),
+            models: PalEnvironment::read(&ProcessEnvironment),
         };
         let config = config::load(global.config.as_deref(), &ProcessEnvironment, &overrides)
             .map_err(WorldError::Config)?;

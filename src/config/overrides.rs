@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 
 use super::Config;
 use crate::{
+    models::PalEnvironment,
     server::HttpSettings,
     telemetry::{LogFormat, LogLevel},
 };
 
 /// Flags and variables that win over the file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overrides {
     /// `--http`, `KEYWARD_HTTP`: serve streamable HTTP here. What else HTTP needs (the token)
     /// comes from the file.
@@ -23,6 +24,8 @@ pub struct Overrides {
     pub log_format: Option<LogFormat>,
     /// `--default-model`, `KEYWARD_DEFAULT_MODEL`. Empty is as good as absent.
     pub default_model: Option<String>,
+    /// What the environment says of models, where the file names no provider.
+    pub models: PalEnvironment,
 }
 
 impl Overrides {
@@ -41,6 +44,14 @@ impl Overrides {
         if let Some(format) = self.log_format {
             config.log.format = format;
         }
+        // The file's own word wins over a variable that is not ours.
+        if let Some(model) = self.models.default_model()
+            && config.models.default == "auto"
+            && config.models.providers.0.is_empty()
+        {
+            config.models.default = model.to_owned();
+        }
+        config.models.environment.clone_from(&self.models);
         if let Some(model) = self
             .default_model
             .as_ref()

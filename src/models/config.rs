@@ -15,6 +15,7 @@ use super::{
     calls::LimitSettings,
     catalogue::MaxTokensField,
     facts::{Ability, Price, Speed, Temperature},
+    pal::PalEnvironment,
     providers,
     thinking::Thinking,
 };
@@ -37,6 +38,9 @@ pub struct ModelsSettings {
     /// The model providers, in order of preference. Absent: one for each well-known vendor whose
     /// key is set in the environment.
     pub providers: ProviderList,
+    /// What the environment says, where no provider is written.
+    #[serde(skip)]
+    pub environment: PalEnvironment,
 }
 
 impl Default for ModelsSettings {
@@ -45,6 +49,7 @@ impl Default for ModelsSettings {
             default: "auto".to_owned(),
             fallbacks: BTreeMap::new(),
             providers: ProviderList::default(),
+            environment: PalEnvironment::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod facts;
 mod image;
+mod pal;
 mod provider;
 pub mod providers;
 mod resolve;
@@ -26,7 +27,8 @@ pub use config::{
 pub use error::{Circumstances, ModelError, ModelErrorKind, Stage};
 pub use facts::{Ability, ModelFacts, Price, Speed, Temperature};
 pub use image::{Image, ImageKind, NoImage};
+pub use pal::PalEnvironment;
 pub use provider::ModelProvider;
-pub use resolve::{Exposed, ProviderConfig, resolve, validate, well_known};
+pub use resolve::{Exposed, ProviderConfig, resolve, validate};
 pub use selection::{Category, ModelListing, Models};
 pub use thinking::{Budget, Level, Levels, Thinking, ThinkingMode};

@@ -136,7 +136,8 @@ pub fn resolve(
     let mut problems = Vec::new();
     let unwritten;
     let written = if settings.providers.0.is_empty() {
-        unwritten = well_known(state);
+        problems.extend(settings.environment.problems());
+        unwritten = settings.environment.providers(state);
         &unwritten
     } else {
         &settings.providers.0
@@ -159,17 +160,6 @@ pub fn resolve(
     } else {
         Err(problems)
     }
-}
-
-/// What stands for `models.providers` where it is absent: a provider for each vendor whose key
-/// is in the environment (`Bound`), in the catalogue's order.
-#[must_use]
-pub fn well_known(state: impl Fn(&SecretName) -> KeyState) -> Vec<(String, ModelProviderSettings)> {
-    presets()
-        .iter()
-        .filter(|preset| state(&preset.secret) == KeyState::Bound)
-        .map(|preset| (preset.name.clone(), ModelProviderSettings::default()))
-        .collect()
 }
 
 fn default_is_known(settings: &ModelsSettings, providers: &[ProviderConfig]) -> bool {

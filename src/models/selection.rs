@@ -50,6 +50,7 @@ pub struct Models {
     providers: Vec<Arc<dyn ModelProvider>>,
     default: String,
     fallbacks: BTreeMap<String, Vec<String>>,
+    locale: Option<String>,
     keys: Arc<Broker>,
 }
 
@@ -139,6 +140,7 @@ impl Models {
         }
         let mut models = Self::of(built, &settings.default, Arc::clone(&keys));
         models.fallbacks.clone_from(&settings.fallbacks);
+        models.locale = settings.environment.locale().map(str::to_owned);
         let problems = models.unknown_fallbacks();
         if problems.is_empty() {
             Ok(models)
@@ -154,6 +156,7 @@ impl Models {
             providers,
             default: default.to_owned(),
             fallbacks: BTreeMap::new(),
+            locale: None,
             keys,
         }
     }
@@ -234,6 +237,12 @@ impl Models {
             }
         }
         problems
+    }
+
+    /// The locale in whose language models are to answer, if one is wished for.
+    #[must_use]
+    pub fn locale(&self) -> Option<&str> {
+        self.locale.as_deref()
     }
 
     /// Every model, in order of preference, and whether its key is at hand.

@@ -82,7 +82,7 @@ impl Tool for Chat {
             let request = CompletionRequest {
                 model: selected.model.clone(),
                 prompt: arguments.prompt,
-                system_prompt: arguments.system_prompt,
+                system_prompt: in_language(arguments.system_prompt, self.models.locale()),
                 images,
                 temperature: arguments.temperature,
                 thinking: arguments.thinking_mode,
@@ -107,6 +107,18 @@ impl Tool for Chat {
     fn text(&self, structured: &Value) -> String {
         text(structured)
     }
+}
+
+/// The instructions, with the wish for a language.
+fn in_language(instructions: Option<String>, locale: Option<&str>) -> Option<String> {
+    let Some(locale) = locale else {
+        return instructions;
+    };
+    let wish = format!("Answer in the language of the locale `{locale}`.");
+    Some(match instructions {
+        Some(instructions) => format!("{instructions}\n\n{wish}"),
+        None => wish,
+    })
 }
 
 fn images(texts: &[String]) -> Result<Vec<Image>, ModelError> {

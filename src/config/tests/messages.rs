@@ -133,6 +133,7 @@ fn flags_and_variables_win_over_the_file_and_no_file_works() {
         log_level: Some(LogLevel::Debug),
         log_format: None,
         default_model: Some(String::new()),
+        ..Overrides::default()
     };
     // Where the machine has a system-wide file this says nothing.
     if !std::path::Path::new("/etc/keyward/config.yaml").exists() {
