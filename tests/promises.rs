@@ -52,4 +52,5 @@ mod promises {
     mod upstream_tls;
     mod vault;
     mod vault_logins;
+    mod vendors;
 }

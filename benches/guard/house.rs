@@ -71,6 +71,7 @@ impl ModelProvider for AtOnce {
                 ..Usage::default()
             }),
             cost: None,
+            key: None,
             instead_of: Vec::new(),
             finish_reason: "stop",
         };

@@ -106,6 +106,9 @@ pub enum Command {
     /// Try the secrets that the configuration names; never shows their values.
     #[command(subcommand)]
     Secrets(Secrets),
+    /// List models, show what is known of one, or try whether it answers.
+    #[command(subcommand)]
+    Models(Models),
     /// Try the rules of the policy on calls that are written down; makes none of them.
     #[command(subcommand)]
     Policy(Policy),
@@ -168,6 +171,30 @@ pub struct SecretsExplain {
     /// The principal to put where a reference says `{principal.sub}` [default: operator].
     #[arg(long, value_name = "NAME")]
     pub principal: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Commands under `models`.
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// List every model that a call may ask for. Contacts nothing.
+    List(Json),
+    /// Show what is known of a model: limits, thinking, price, whom its place is taken by. Contacts
+    /// nothing.
+    Show(ModelName),
+    /// Ask a model for a few tokens, and tell latency, usage, cost and the version of the key. Costs
+    /// what the vendor takes for it.
+    Check(ModelName),
+}
+
+/// A model.
+#[derive(Debug, Args)]
+pub struct ModelName {
+    /// Its name or alias, provider/model, or auto.
+    #[arg(value_name = "NAME")]
+    pub name: String,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

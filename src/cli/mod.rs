@@ -10,6 +10,7 @@ pub mod demo;
 mod exit;
 mod keeping;
 mod log_filter;
+mod models;
 mod policy;
 mod recorder;
 mod rules;
@@ -29,7 +30,7 @@ use clap::Parser as _;
 
 pub use self::exit::Exit;
 use self::{
-    args::{Cli, Command, Global, Secrets},
+    args::{Cli, Command, Global, Models, Secrets},
     world::World,
 };
 use crate::{
@@ -67,6 +68,16 @@ pub fn main() -> ExitCode {
             };
             match World::load(&quiet(global), None, &protections) {
                 Ok(world) => secrets::run(world, command),
+                Err(error) => error.report(as_json),
+            }
+        }
+        Command::Models(command) => {
+            let as_json = match &command {
+                Models::List(options) => options.json,
+                Models::Show(options) | Models::Check(options) => options.json,
+            };
+            match World::load(&quiet(global), None, &protections) {
+                Ok(world) => models::run(world, &command),
                 Err(error) => error.report(as_json),
             }
         }

@@ -6,7 +6,8 @@
 
 use serde_json::{Map, Value};
 
-/// `schema` with every object in it closed to properties it does not name.
+/// `schema` with every object in it that names properties closed to others. One that names none, not
+/// even that there are none, may hold anything.
 #[must_use]
 pub fn closed(schema: &Map<String, Value>) -> Value {
     let mut schema = Value::Object(schema.clone());
@@ -18,7 +19,9 @@ fn close(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else {
         return;
     };
-    if object.get("type").and_then(Value::as_str) == Some("object") {
+    if object.get("type").and_then(Value::as_str) == Some("object")
+        && object.contains_key("properties")
+    {
         object
             .entry("additionalProperties")
             .or_insert(Value::Bool(false));
@@ -64,7 +67,8 @@ mod tests {
             "type": "object",
             "properties": {
                 "a": { "type": "object", "properties": {} },
-                "b": { "type": "array", "items": { "type": "object" } },
+                "b": { "type": "array", "items": { "type": "object", "properties": {} } },
+                "c": { "type": "object" },
             },
         });
         let enforced = closed(advertised.as_object().unwrap());
@@ -74,8 +78,9 @@ mod tests {
             "properties": {
                 "a": { "type": "object", "properties": {}, "additionalProperties": false },
                 "b": { "type": "array", "items": {
-                    "type": "object", "additionalProperties": false,
+                    "type": "object", "properties": {}, "additionalProperties": false,
                 } },
+                "c": { "type": "object" },
             },
         });
         assert_eq!(enforced, expected);

@@ -43,6 +43,9 @@ pub struct Completion {
     /// What they cost by list price, if both are known.
     #[serde(rename = "cost_usd", skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// The key that was used, by name, provider and version. For operators.
+    #[serde(skip)]
+    pub key: Option<String>,
     /// The models that were asked before and did not answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub instead_of: Vec<Fallback>,

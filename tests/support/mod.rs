@@ -25,3 +25,4 @@ pub mod python;
 pub mod runtime;
 pub mod tls;
 pub mod upstream;
+pub mod vendors;

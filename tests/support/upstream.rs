@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use super::{
     arrivals::Arrivals,
     tls::{Authority, HttpServer, HttpsServer, Protocol},
+    vendors::Vendor,
 };
 
 /// The model that both dialects know.
@@ -42,6 +43,8 @@ pub enum Dialect {
     /// Ollama's and its like: `max_tokens`, no `stream_options`, plain JSON although a stream was
     /// asked for, no key.
     Ollama,
+    /// A vendor's own protocol.
+    Of(Vendor),
 }
 
 /// One request that arrived.
@@ -49,6 +52,8 @@ pub enum Dialect {
 pub struct Seen {
     /// The path asked for.
     pub path: String,
+    /// What stands behind `?`.
+    pub query: Option<String>,
     /// Header names in lower case, with their values.
     pub headers: BTreeMap<String, String>,
     /// The body.
@@ -124,7 +129,10 @@ impl Upstream {
             Server::Plain(server) => server.url(),
             Server::Tls(server) => server.url(),
         };
-        format!("{url}/v1")
+        match self.shared.dialect {
+            Dialect::Of(vendor) => format!("{url}{}", vendor.base_path()),
+            Dialect::OpenAi | Dialect::Ollama => format!("{url}/v1"),
+        }
     }
 
     /// Where it listens.
@@ -212,6 +220,16 @@ impl Shared {
 
     /// What is wrong with a request, as the vendor would say it.
     fn refuse(&self, seen: &Seen) -> Option<Response> {
+        if let Dialect::Of(vendor) = self.dialect {
+            let (header, before) = vendor.key_header();
+            let shown = seen.headers.get(header);
+            let shown = shown.and_then(|value| value.strip_prefix(before));
+            let keys = self.keys.lock().unwrap();
+            if !shown.is_some_and(|shown| keys.iter().any(|key| key == shown)) {
+                return Some(vendor.refuse_key(shown.unwrap_or("none")));
+            }
+            return vendor.refuse(seen);
+        }
         let keys = self.keys.lock().unwrap();
         let is_taken = match seen.key() {
             Some(shown) => keys.iter().any(|key| key == shown),
@@ -256,6 +274,7 @@ impl Shared {
                 "max_completion_tokens",
             ],
             Dialect::Ollama => &["model", "messages", "stream", "temperature", "max_tokens"],
+            Dialect::Of(_) => &[],
         };
         let fields = seen
             .body
@@ -303,6 +322,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     let seen = Seen {
         path: parts.uri.path().to_owned(),
+        query: parts.uri.query().map(str::to_owned),
         headers: parts.headers.iter().map(header).collect(),
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
     };
@@ -332,6 +352,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     }
     match shared.refuse(&seen) {
         Some(refusal) => refusal,
+        None if matches!(shared.dialect, Dialect::Of(_)) => match shared.dialect {
+            Dialect::Of(vendor) => vendor.answer(ANSWER),
+            Dialect::OpenAi | Dialect::Ollama => unreachable!(),
+        },
         None if shared.dialect == Dialect::OpenAi && seen.body["stream"] == true => {
             let usage = seen.body["stream_options"]["include_usage"] == true;
             event_stream(&events(ANSWER, usage))

@@ -75,6 +75,7 @@ impl ModelProvider for Told {
                     provider: "told".to_owned(),
                     usage: Some(Usage::default()),
                     cost: None,
+                    key: None,
                     instead_of: Vec::new(),
                     finish_reason: "stop",
                 }),

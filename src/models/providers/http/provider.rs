@@ -289,6 +289,7 @@ impl ModelProvider for HttpProvider {
                     provider: self.config.name.clone(),
                     usage,
                     cost: self.cost(&request.model, usage),
+                    key: trace.key,
                     instead_of: Vec::new(),
                     finish_reason,
                 }),
