@@ -6,6 +6,8 @@ mod azure;
 #[cfg(feature = "bedrock")]
 mod bedrock;
 mod dial;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gemini;
 mod http;
 mod openai;

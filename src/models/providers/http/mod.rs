@@ -21,5 +21,10 @@ pub use provider::HttpProvider;
 pub(super) use refusal::{Refused, error_in_answer, number_after};
 pub(super) use wire::{Asked, KeyHeader, Reader, Told, Wire, below, deployment};
 
+#[cfg(fuzzing)]
+pub(super) use self::{
+    answer::Answer,
+    stream::{events, framing},
+};
 #[cfg(test)]
 pub(super) mod trial;

@@ -60,7 +60,7 @@ pub(in crate::models::providers) fn framing(media_type: &str) -> Option<Box<dyn 
 
 /// Reads a stream of events to its end, and reports to `progress` the characters so far. With
 /// `reuse` it reads on to the end of the body, without which a connection cannot be kept.
-pub(super) async fn events<E>(
+pub(in crate::models::providers) async fn events<E>(
     body: impl Stream<Item = Result<Bytes, E>>,
     mut framing: Box<dyn Framing>,
     mut answer: Answer,
