@@ -21,5 +21,6 @@ mod place;
 mod pooled;
 mod proxy;
 mod renewed;
+mod vendors;
 mod watched;
 mod way_in;
