@@ -17,6 +17,7 @@ mod support;
 
 mod promises {
     mod abuse;
+    mod aimock;
     mod approval;
     mod arrangement;
     mod audit;

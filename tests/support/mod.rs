@@ -5,6 +5,7 @@
 //! async runtime alike, and a test that blocks its runtime never stalls a stand-in. Nothing here
 //! knows what is promised; nothing listens beyond loopback; nothing outlives the test process.
 
+pub mod aimock;
 pub mod arrivals;
 pub mod aws_front;
 pub mod aws_metadata;
