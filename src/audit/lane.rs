@@ -204,3 +204,65 @@ impl Driver {
         record
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::SinkError;
+
+    /// Keeps a batch or not, as it says for each, the last one first.
+    struct Scripted(Vec<bool>);
+
+    impl Sink for Scripted {
+        fn name(&self) -> &'static str {
+            "scripted"
+        }
+
+        fn write(&mut self, _: &[Arc<Record>]) -> Result<(), SinkError> {
+            let is_kept = self.0.pop().unwrap();
+            is_kept.then_some(()).ok_or(SinkError("no".into()))
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_log_tells_when_a_sink_begins_to_fail_and_when_it_works_again_and_no_more() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let verdicts = [false, false, false, true, true, false, true];
+        let (_queue, entries) = sync_channel(1);
+        let mut driver = Driver {
+            sink: Box::new(Scripted(verdicts.into_iter().rev().collect())),
+            instance: String::new(),
+            entries,
+            count: Arc::default(),
+            untold: 0,
+            is_failing: false,
+        };
+        tracing::subscriber::with_default(subscriber, || {
+            for _ in verdicts {
+                driver.keep(Entry::new(Record::new(Event::CallAccepted), 0).0);
+            }
+        });
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let works = |line: &str| line.contains("keeps records again");
+        let works: Vec<bool> = log.lines().map(works).collect();
+        assert_eq!(works, [false, true, false, true], "{log}");
+    }
+}

@@ -85,6 +85,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_stays_locked_is_waited_for_and_not_forever() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer = file.reopen().unwrap();
+        writer.lock().unwrap();
+        let began = Instant::now();
+        assert_eq!(settled_length(file.as_file()).unwrap(), 0);
+        assert!(began.elapsed() >= PATIENCE);
+    }
+
+    #[test]
     fn an_endless_line_is_not_read_into_memory() {
         let longest = [vec![b'x'; MAX_LINE], vec![b'\n']].concat();
         assert!(matches!(

@@ -126,6 +126,26 @@ async fn without_an_audit_nothing_is_refused() {
 }
 
 #[tokio::test]
+async fn a_sink_has_more_than_the_smallest_stack() {
+    struct Deep;
+
+    impl Sink for Deep {
+        fn name(&self) -> &'static str {
+            "deep"
+        }
+
+        fn write(&mut self, _: &[Arc<Record>]) -> Result<(), SinkError> {
+            let frame = [1_u8; 256 * 1024];
+            std::hint::black_box(&frame);
+            Ok(())
+        }
+    }
+
+    let audit = audit(vec![Box::new(Deep)], OnFailure::Block);
+    assert_eq!(audit.record(record("chat")).await, Ok(()));
+}
+
+#[tokio::test]
 async fn a_stuck_sink_does_not_delay_another() {
     let (stuck, script) = scripted();
     let (sink, batches) = free();

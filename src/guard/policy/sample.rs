@@ -121,6 +121,7 @@ mod tests {
             json!({ "const": 7 }),
             json!({ "type": "integer", "minimum": 3, "maximum": 5 }),
             json!({ "type": "integer", "exclusiveMinimum": 3, "multipleOf": 5 }),
+            json!({ "type": "integer", "minimum": 6, "maximum": 10, "multipleOf": 5 }),
             json!({ "type": "integer", "exclusiveMinimum": 1 }),
             json!({ "type": "integer", "exclusiveMaximum": 1 }),
             json!({ "type": "number", "maximum": 0.5 }),

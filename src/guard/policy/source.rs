@@ -223,7 +223,24 @@ mod tests {
         ] {
             assert_eq!(parsed(&fine), Ok(()), "{fine}");
         }
-        assert!(parsed(&format!("'' == {open}")).is_err());
+    }
+
+    #[test]
+    fn brackets_and_signs_behind_strings_and_comments_count() {
+        let open = "(".repeat(100);
+        for before in [
+            "'' == ",
+            "'a' == ",
+            "'ab' == ",
+            r"'\'' == ",
+            r"'\\' == ",
+            r"r'\' == ",
+            "'''a''b''' == ",
+            "'' == // '\n",
+        ] {
+            let fault = parsed(&format!("{before}{open}")).unwrap_err();
+            assert!(fault.message.contains("nested too deeply"), "{before}");
+        }
     }
 
     #[test]

@@ -199,5 +199,14 @@ mod tests {
             Below::Unknown
         );
         assert_eq!(items(&schema(json!({ "type": "string" }))), Below::Absent);
+        for open in [
+            json!({}),
+            json!({ "type": "array" }),
+            json!({ "type": "object" }),
+            json!({ "type": ["string", "array"] }),
+            json!({ "type": "string", "anyOf": [] }),
+        ] {
+            assert_eq!(items(&schema(open.clone())), Below::Unknown, "{open}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -79,6 +79,15 @@ fn a_receiver_that_asks_for_patience_gets_the_same_batch_again() {
         let bodies: Vec<_> = listener.requests().into_iter().map(|it| it.body).collect();
         assert_eq!(bodies, ["body"; 3], "{status}");
     }
+}
+
+#[test]
+fn a_receiver_that_refuses_again_and_again_is_left_alone_longer_each_time() {
+    let refusals = (0..4).map(|_| answer(503, "", "busy"));
+    let began = Instant::now();
+    let (posted, requests) = post(refusals.chain([answer(200, "", "")]));
+    assert_eq!((posted, requests), (Ok(()), 5));
+    assert!(began.elapsed() >= Duration::from_millis(100 + 200 + 400 + 800));
 }
 
 #[test]

@@ -69,6 +69,26 @@ async fn conditions_speak_of_the_user_and_of_parameters_by_their_bare_names() {
     }
 }
 
+#[test]
+fn an_explanation_shows_the_only_parameter_of_a_tool() {
+    let file = "policies: { input: [{ condition: \"id == 7\", action: deny }] }";
+    let file: PolicyFile = serde_saphyr::from_str(file).unwrap();
+    let input_schema = json!({ "type": "object", "properties": { "id": { "type": "integer" } } });
+    let tool = ToolShape {
+        name: "one".to_owned(),
+        input_schema: object(input_schema),
+        ..ToolShape::default()
+    };
+    let policy = Policy::compile(&PolicySettings::default(), &[file], &[tool]);
+    let verdicts = policy
+        .ok()
+        .unwrap()
+        .explain(&call("one", json!({ "id": 7 })).facts(), None);
+    let saw: Vec<_> = verdicts[0].saw.iter().collect();
+    assert_eq!((saw.len(), &*saw[0].path), (1, "id"));
+    assert_eq!(saw[0].value, Some(json!(7)));
+}
+
 #[tokio::test]
 async fn a_claim_does_not_change_who_a_user_is() {
     let policy = compiled_mxcp(
@@ -117,6 +137,22 @@ policies:
         answer,
         json!({ "people": [{ "name": "Ann" }], "more": { "people": { "name": "***" } } })
     );
+}
+
+#[test]
+fn what_every_user_has_is_known_of_what_type_it_is() {
+    for field in ["id", "user_id", "username", "provider", "groups"] {
+        for (slip, told) in [
+            (".x == 1", "no field of this name"),
+            (" > 5", "tried on a call"),
+        ] {
+            let problems = compiled_mxcp(&format!(
+                "policies: {{ input: [{{ condition: \"user.{field}{slip}\", action: deny }}] }}"
+            ));
+            let problems = problems.err().unwrap();
+            assert!(problems[0].message.contains(told), "{field}: {problems:?}");
+        }
+    }
 }
 
 #[test]

@@ -93,6 +93,18 @@ fn types_that_do_not_go_together_are_found_on_a_sample() {
 }
 
 #[test]
+fn what_failed_on_a_sample_is_told_with_what_to_do_about_it() {
+    for (condition, help) in [
+        ("args.note > 5", "compare like with like"),
+        ("args.id", "a condition is true or false"),
+        ("1 / 0 == 1", "`keyward policy explain`"),
+    ] {
+        let problem = problem(condition);
+        assert!(problem.help.starts_with(help), "{problem:?}");
+    }
+}
+
+#[test]
 fn a_field_that_only_some_of_the_tools_have_is_found_on_the_others() {
     let refused = compiled("rules: [{ id: r, condition: 'args.id == 1', action: deny }]")
         .err()
@@ -120,6 +132,16 @@ fn a_comprehension_may_hold_lists_and_maps_of_constants() {
     for fine in [
         "args.names.exists(n, n in ['a', 'b'])",
         "args.names.exists(n, n in {'a': true, 'b': false})",
+    ] {
+        denying(fine).unwrap_or_else(|problems| panic!("{fine}: {problems:#?}"));
+    }
+}
+
+#[test]
+fn what_a_map_makes_of_items_has_fields_of_its_own() {
+    for fine in [
+        "args.names.map(n, {'made': 1}).exists(m, m.made == 1)",
+        "args.names.map(n, n != '', {'made': 1}).exists(m, m.made == 1)",
     ] {
         denying(fine).unwrap_or_else(|problems| panic!("{fine}: {problems:#?}"));
     }
@@ -185,6 +207,10 @@ fn what_would_cost_too_much_or_means_nothing_is_refused() {
         ),
         (
             "(args.names + args.names).exists(n, n == 'x')",
+            "is computed",
+        ),
+        (
+            "{'made': args.names}.made.exists(n, n == 'x')",
             "is computed",
         ),
         (
@@ -286,8 +312,9 @@ fn rules_that_cannot_be_applied_are_all_told_at_once() {
             .iter()
             .any(|problem| problem.help == "did you mean `chat`?")
     );
-    let long = format!("rules: [{{ id: {}, action: deny }}]", "a".repeat(65));
-    assert!(compiled(&long).is_err());
+    let named = |length| format!("rules: [{{ id: {}, action: deny }}]", "a".repeat(length));
+    assert!(compiled(&named(64)).is_ok());
+    assert!(compiled(&named(65)).is_err());
 }
 
 #[test]

@@ -85,6 +85,7 @@ mod tests {
             ("<anna.b+c@a.b-c.example>.", "anna.b+c@a.b-c.example"),
             ("see ...anna@mail.example.", "anna@mail.example"),
             ("jörg@exämple.de,", "jörg@exämple.de"),
+            ("anna@mail.рф", "anna@mail.рф"),
         ] {
             assert_eq!(found(text), Some(address));
         }
@@ -95,6 +96,7 @@ mod tests {
         for other in [
             "@types/node",
             "left-pad@1.3.0",
+            "left-pad@1.3.10",
             "git@github.com:a/b",
             "icon@2x.png",
             "a@b",

@@ -239,3 +239,21 @@ pub(super) fn refuse(problems: &mut Vec<RuleProblem>, place: &str, what: &'stati
     let place = place.to_owned();
     problems.push(RuleProblem::Value { place, what });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_without_a_compiled_form_takes_all_that_is_left_for_a_secret() {
+        let file = "[[rules]]\nid = 'mine'\nregex = '('";
+        let rule = read(file, Compile::Later).unwrap().remove(0);
+        let rest = Match {
+            whole: 1..3,
+            secret: Some(1..3),
+            secret_start: 1,
+        };
+        assert_eq!(rule.next(b"abc", 1), Some(rest));
+        assert_eq!(rule.next(b"abc", 3), None);
+    }
+}

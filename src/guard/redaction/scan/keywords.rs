@@ -123,6 +123,8 @@ mod tests {
         let keywords = Keywords::new(rules.map(|(rule, words)| (rule, words.as_slice())));
         let mut found = Vec::new();
         keywords.find(text.as_bytes(), |range, rules| {
+            let there = text[range.clone()].to_ascii_lowercase();
+            assert!(["token", "tok", "sk-"].contains(&&*there), "{there}");
             found.push((range.start, rules.to_vec()));
         });
         found.sort();

@@ -125,6 +125,17 @@ fn a_value_is_judged_with_the_name_that_it_goes_by() {
 }
 
 #[test]
+fn a_name_of_128_bytes_tells_of_its_value_and_a_longer_one_does_not() {
+    let value = sample("generic-secret", &mut Rng::with_seed(3)).secret;
+    for (length, is_told) in [(128, true), (129, false)] {
+        let name = format!("{:>length$}", "client_secret");
+        let mut document = json!({ &name: value });
+        redact(&mut document);
+        assert_eq!(document[&name] != value, is_told, "{length}");
+    }
+}
+
+#[test]
 fn names_that_become_the_same_are_kept_apart() {
     let mut rng = Rng::with_seed(1);
     let mut document = json!({ "[redacted:github-token]": 0 });

@@ -96,6 +96,13 @@ fn ordinary_text_costs_less_than_its_length() {
 }
 
 #[test]
+fn a_long_text_full_of_secrets_is_looked_through() {
+    let secret = sample("github-token", &mut Rng::with_seed(1)).secret;
+    let text = repeated(&format!("{secret} and some words that are none\n"));
+    assert!(work(&text).1);
+}
+
+#[test]
 fn a_text_that_cannot_be_looked_through_is_redacted_whole_and_told_as_such() {
     let redactor = redactor("{}");
     let secret = sample("github-token", &mut Rng::with_seed(1)).secret;

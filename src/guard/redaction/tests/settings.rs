@@ -142,6 +142,18 @@ fn every_strategy_leaves_what_is_redacted_again_as_it_is() {
 }
 
 #[test]
+fn an_imitation_that_looks_like_a_find_itself_stays() {
+    let redactor = redactor("{ strategy: { email: type_preserving } }");
+    let redacted = redactor.text(Direction::Log, "anna@mail.example").text;
+    assert!(redacted != "anna@mail.example" && redacted.len() == 17);
+    assert_eq!(
+        (&redacted[4..5], &redacted[9..10]),
+        ("@", "."),
+        "{redacted}"
+    );
+}
+
+#[test]
 fn what_is_blocked_is_redacted_as_well() {
     let redacted_text = redactor("{}")
         .text(Direction::ToModel, &token())

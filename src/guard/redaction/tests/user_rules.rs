@@ -162,6 +162,15 @@ fn classes_are_ascii_and_unicode_is_a_flag() {
 }
 
 #[test]
+fn a_file_may_be_as_long_as_one_mebibyte() {
+    let rule = "[[rules]]\nid = 'mine'\nregex = 'acme'\n#";
+    for (length, is_read) in [(1 << 20, true), ((1 << 20) + 1, false)] {
+        let file = rule.to_owned() + &"#".repeat(length - rule.len());
+        assert_eq!(load(&file).is_ok(), is_read, "{length}");
+    }
+}
+
+#[test]
 fn what_cannot_be_used_is_refused_with_the_rules_id_and_never_with_a_value() {
     let rule = |keys: &str| format!("[[rules]]\nid = 'mine'\n{keys}");
     for (file, told) in [
