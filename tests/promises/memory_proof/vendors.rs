@@ -7,7 +7,6 @@ use keyward::secrets::memory::scanner::Canary;
 
 use super::{
     ordinary_user,
-    phases::numbers,
     place::{AUTHORITY, settings},
     watched::{Watched, most},
 };
@@ -53,11 +52,6 @@ fn proven(way: Protocol) {
             "{about}: {answer}"
         );
         let [ended, ..] = server.scan_after_the_end([key.as_str(); 3]);
-        println!(
-            "{about}: in flight {}, ended {}",
-            numbers(flying),
-            numbers(ended)
-        );
         assert!(most(flying.outside) <= 2, "{about}, in flight: {flying}");
         assert!(ended.outside.is_nothing(), "{about}, ended: {ended}");
         assert_eq!(most(ended.inside), 1, "{about}, ended: {ended}");
