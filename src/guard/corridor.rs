@@ -21,6 +21,7 @@ use super::{
 use crate::{
     audit::Pending,
     call::{CallContext, Progress},
+    models::Asker,
     tools::{Plan, Registry, Tool, ToolAnswer, ToolDefinition, ToolError},
 };
 
@@ -226,7 +227,16 @@ impl Corridor {
                 return Err(Refusal::Invalid(problems));
             }
         };
-        let plan = shown.tool.plan(validated.arguments(), &passage.identity);
+        let may_ask = |model: &str, provider: &str| {
+            let (principal, client) = (&caller.principal, caller.client.as_ref());
+            self.policy
+                .admits_model(&tool, principal, client, (model, provider))
+        };
+        let asker = Asker {
+            identity: &passage.identity,
+            may_ask: &may_ask,
+        };
+        let plan = shown.tool.plan(validated.arguments(), asker);
         let plan = match plan {
             Ok(plan) => plan,
             Err(error) => {

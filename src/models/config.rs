@@ -133,6 +133,9 @@ pub struct ModelProviderSettings {
     /// Sends the key over plain HTTP to another machine, or prompts to one beyond the private
     /// network. Default: false, and such a `base_url` is refused.
     pub allow_plaintext: bool,
+    /// The proxy on the way to it, which sees only that there is a connection: `http://host:port`.
+    /// Default: the one that `HTTPS_PROXY` names, if any.
+    pub proxy: Option<String>,
     /// A PEM file of the only authorities to trust for this provider. Default: the system's.
     pub ca_file: Option<PathBuf>,
     /// How long to wait.
@@ -169,6 +172,7 @@ impl Default for ModelProviderSettings {
             max_tokens_field: None,
             include_usage: None,
             allow_plaintext: false,
+            proxy: None,
             ca_file: None,
             timeouts: Timeouts::default(),
             limits: LimitSettings::default(),

@@ -30,5 +30,5 @@ pub use image::{Image, ImageKind, NoImage};
 pub use pal::PalEnvironment;
 pub use provider::ModelProvider;
 pub use resolve::{Exposed, ProviderConfig, resolve, validate};
-pub use selection::{Category, ModelListing, Models};
+pub use selection::{Asker, Category, ModelListing, Models};
 pub use thinking::{Budget, Level, Levels, Thinking, ThinkingMode};

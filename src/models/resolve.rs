@@ -62,6 +62,8 @@ pub struct ProviderConfig {
     pub include_usage: bool,
     /// Whether the key may cross the network in clear text.
     pub allow_plaintext: bool,
+    /// The proxy on the way.
+    pub proxy: Option<Url>,
     /// The authorities to trust, instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Deadlines.
@@ -257,6 +259,14 @@ fn complete(
         }
     };
     let headers = headers(&entry.headers, &mut refuse);
+    let proxy = entry.proxy.as_deref().and_then(|written| {
+        let url = Url::parse(written).ok().filter(is_plain_proxy);
+        if url.is_none() {
+            let help = "write `http://host:port`, without a user or a path";
+            refuse("proxy", "this is no address of a proxy", help);
+        }
+        url
+    });
     // An address that follows from the region is the vendor's own.
     let at_preset = entry.base_url.is_none()
         || preset.is_some_and(|preset| leads_to(entry.base_url.as_deref(), preset));
@@ -326,6 +336,7 @@ fn complete(
             .or(preset.map(|preset| preset.include_usage))
             .unwrap_or(true),
         allow_plaintext: entry.allow_plaintext,
+        proxy: proxy.clone(),
         ca_file: entry.ca_file.clone(),
         timeouts: entry.timeouts,
         limits: entry.limits,
@@ -334,6 +345,13 @@ fn complete(
         allowed_models: allowed,
         max_answer_bytes: entry.max_answer_bytes,
     };
+    if proxy.is_some() && (provider.base_url.scheme() != "https" || provider.is_loopback()) {
+        refuse(
+            "proxy",
+            "a proxy would see what is sent, or is not on the way",
+            "use https, or leave the proxy out",
+        );
+    }
     match provider.exposes() {
         None => {}
         Some(Exposed::Key) => refuse(
@@ -540,6 +558,15 @@ fn headers(
         }
     }
     headers
+}
+
+fn is_plain_proxy(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.path() == "/"
+        && url.query().is_none()
 }
 
 fn is_plain_name(name: &str) -> bool {

@@ -42,6 +42,16 @@ fn bind(config: &ProviderConfig, keys: &Arc<Broker>) -> Result<Option<Binding>, 
     })
 }
 
+/// On whose behalf a model is chosen, and which may be chosen for them.
+#[derive(Clone, Copy)]
+pub struct Asker<'a> {
+    /// The call.
+    pub identity: &'a CallIdentity,
+    /// Whether this model of this provider (by their names) may be asked, as far as is known before
+    /// the call is judged.
+    pub may_ask: &'a dyn Fn(&str, &str) -> bool,
+}
+
 /// How many names are offered for one that nobody knows.
 const MOST_SUGGESTED: usize = 3;
 
@@ -170,7 +180,7 @@ impl Models {
     pub fn select(
         &self,
         name: Option<&str>,
-        asker: Option<&CallIdentity>,
+        asker: Option<Asker<'_>>,
         needs: &[Ability],
     ) -> Result<Selected, ModelError> {
         let name = name.unwrap_or(&self.default);
@@ -289,7 +299,7 @@ impl Models {
     fn auto(
         &self,
         category: Category,
-        asker: Option<&CallIdentity>,
+        asker: Option<Asker<'_>>,
         needs: &[Ability],
     ) -> Result<Selected, ModelError> {
         let is_ready = |provider: &&Arc<dyn ModelProvider>| match provider.secret() {
@@ -297,27 +307,27 @@ impl Models {
             None => true,
         };
         let today = jiff::Zoned::now().date();
-        let preferred = |admits: &dyn Fn(&Arc<dyn ModelProvider>) -> bool, needs: &[Ability]| {
+        let preferred = |asker: Option<Asker<'_>>, needs: &[Ability]| {
             let of = |provider: &'_ Arc<dyn ModelProvider>| {
-                let models = provider.models().iter();
                 let can = |model: &&ModelFacts| {
                     model.deprecated.is_none_or(|end| today < end)
                         && needs.iter().all(|need| model.may(*need))
+                        && asker.is_none_or(|asker| (asker.may_ask)(&model.name, provider.name()))
                 };
+                let models = provider.models().iter().filter(can);
                 models
-                    .filter(can)
                     .map(|model| (Arc::clone(provider), model.clone()))
                     .collect::<Vec<_>>()
             };
-            let providers = self.providers.iter().filter(is_ready);
-            let all = providers.filter(|provider| admits(provider)).flat_map(of);
-            category.best(all.collect())
+            let admits = |provider: &&Arc<dyn ModelProvider>| {
+                asker.is_none_or(|asker| provider.admits(asker.identity))
+            };
+            let providers = self.providers.iter().filter(is_ready).filter(admits);
+            category.best(providers.flat_map(of).collect())
         };
-        let admits =
-            |provider: &Arc<dyn ModelProvider>| asker.is_none_or(|asker| provider.admits(asker));
-        preferred(&admits, needs)
-            .or_else(|| preferred(&|_| true, needs))
-            .or_else(|| preferred(&|_| true, &[]))
+        preferred(asker, needs)
+            .or_else(|| preferred(None, needs))
+            .or_else(|| preferred(None, &[]))
             .map(|(provider, model)| Selected {
                 provider,
                 model: model.name,

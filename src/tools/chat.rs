@@ -8,8 +8,10 @@ use serde_json::{Map, Value};
 
 use super::{InvalidDefinition, Plan, Spent, Tool, ToolAnswer, ToolDefinition, ToolError};
 use crate::{
-    call::{CallContext, CallIdentity},
-    models::{Ability, CompletionRequest, Image, ModelError, ModelErrorKind, Models, ThinkingMode},
+    call::CallContext,
+    models::{
+        Ability, Asker, CompletionRequest, Image, ModelError, ModelErrorKind, Models, ThinkingMode,
+    },
 };
 
 /// The tool.
@@ -48,18 +50,14 @@ impl Tool for Chat {
         &self.definition
     }
 
-    fn plan(
-        &self,
-        arguments: &Map<String, Value>,
-        identity: &CallIdentity,
-    ) -> Result<Plan, ToolError> {
+    fn plan(&self, arguments: &Map<String, Value>, asker: Asker<'_>) -> Result<Plan, ToolError> {
         let name = arguments.get("model").and_then(Value::as_str);
         let shows = arguments.get("images").and_then(Value::as_array);
         let needs: &[Ability] = match shows {
             Some(images) if !images.is_empty() => &[Ability::Images],
             _ => &[],
         };
-        let selected = self.models.select(name, Some(identity), needs)?;
+        let selected = self.models.select(name, Some(asker), needs)?;
         Ok(Plan {
             instead: self.models.instead_of(&selected),
             selected: Some(selected),

@@ -10,8 +10,8 @@ use super::{
     listmodels::ListModels, version::Version,
 };
 use crate::{
-    call::{CallContext, CallIdentity},
-    models::Models,
+    call::CallContext,
+    models::{Asker, Models},
 };
 
 /// Something a client can call.
@@ -23,7 +23,7 @@ pub trait Tool: Send + Sync {
     ///
     /// # Errors
     /// If it is known already that the call cannot be answered.
-    fn plan(&self, _: &Map<String, Value>, _: &CallIdentity) -> Result<Plan, ToolError> {
+    fn plan(&self, _: &Map<String, Value>, _: Asker<'_>) -> Result<Plan, ToolError> {
         Ok(Plan::default())
     }
 

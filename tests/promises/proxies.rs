@@ -75,24 +75,38 @@ fn a_key_for_another_host_goes_through_the_proxy_unread() {
     let authority = Authority::new();
     let server = HttpsServer::start_as(&authority, &[HOST], Protocol::Http2, stand_in.router());
     let proxy = Proxy::before(server.address());
-    let config = format!(
-        "models:\n  providers:\n    stand-in:\n      base_url: https://{HOST}/v1\n      \
-         secret: openai\n      ca_file: {:?}\n      \
-         max_tokens_field: max_completion_tokens\n      models: [stand-in]\n",
-        authority.ca_file
-    );
-    let mut keyward = Setup::with_config(&config)
-        .env("OPENAI_API_KEY", KEY)
-        .env("HTTPS_PROXY", format!("http://{}", proxy.address))
-        .serve();
-    keyward.initialize(LEGACY);
-    let answer = keyward.call("chat", json!({ "prompt": "ping" }));
-    assert_eq!(
-        answer["result"]["structuredContent"]["answer"], "Through the proxy.",
-        "{answer}"
-    );
-    assert_eq!(stand_in.seen()[0].key, KeySeen::Right);
-    let asked = proxy.asked.lock().unwrap();
-    assert_eq!(asked[0], format!("CONNECT {HOST}:443 HTTP/1.1"));
-    assert!(!asked.iter().any(|line| line.contains(KEY)), "{asked:?}");
+    let named = format!("http://{}", proxy.address);
+    // By the variable for all, and by the provider's own setting.
+    for (variable, setting) in [
+        (Some(&named), String::new()),
+        (None, format!("      proxy: {named}\n")),
+    ] {
+        let before = proxy.asked.lock().unwrap().len();
+        let config = format!(
+            "models:\n  providers:\n    stand-in:\n      base_url: https://{HOST}/v1\n      \
+             secret: openai\n      ca_file: {:?}\n      \
+             max_tokens_field: max_completion_tokens\n      models: [stand-in]\n{setting}",
+            authority.ca_file
+        );
+        let mut setup = Setup::with_config(&config).env("OPENAI_API_KEY", KEY);
+        if let Some(named) = variable {
+            setup = setup.env("HTTPS_PROXY", named);
+        }
+        let mut keyward = setup.serve();
+        keyward.initialize(LEGACY);
+        let answer = keyward.call("chat", json!({ "prompt": "ping" }));
+        assert_eq!(
+            answer["result"]["structuredContent"]["answer"], "Through the proxy.",
+            "{answer}"
+        );
+        assert!(
+            stand_in
+                .seen()
+                .iter()
+                .all(|seen| seen.key == KeySeen::Right)
+        );
+        let asked = proxy.asked.lock().unwrap();
+        assert_eq!(asked[before], format!("CONNECT {HOST}:443 HTTP/1.1"));
+        assert!(!asked.iter().any(|line| line.contains(KEY)), "{asked:?}");
+    }
 }

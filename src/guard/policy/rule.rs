@@ -68,10 +68,12 @@ impl Rule {
             .is_some_and(|condition| condition.checked.iterates)
     }
 
-    /// Whether it means the same for all calls of one tool by one principal.
-    pub(super) fn is_static(&self) -> bool {
+    /// Whether it means the same for all calls of one tool by one principal, whose model is known or
+    /// not.
+    pub(super) fn is_static(&self, is_model_known: bool) -> bool {
         let reads_call = |condition: &Condition| condition.checked.reads_call;
-        self.models.is_none() && !self.condition.as_ref().is_some_and(reads_call)
+        (is_model_known || self.models.is_none())
+            && !self.condition.as_ref().is_some_and(reads_call)
     }
 
     /// Whether its condition holds.

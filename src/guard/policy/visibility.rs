@@ -13,7 +13,7 @@ use super::{
     config::DefaultAction,
     engine::Policy,
     facts::{Facts, Usage},
-    rule::Effect,
+    rule::{Effect, Rule},
     variables::Variables,
 };
 use crate::call::{ClientInfo, Principal};
@@ -22,6 +22,29 @@ impl Policy {
     /// Whether `principal` may be shown `tool`: false if the policy can never let them run it.
     #[must_use]
     pub fn shows(&self, tool: &str, principal: &Principal, client: Option<&ClientInfo>) -> bool {
+        self.may_run(tool, principal, client, None)
+    }
+
+    /// Whether `principal` may ask `model` of `provider` with `tool`: false if the policy can never
+    /// let them. A model that is chosen for a call, rather than named by it, is chosen by this.
+    #[must_use]
+    pub fn admits_model(
+        &self,
+        tool: &str,
+        principal: &Principal,
+        client: Option<&ClientInfo>,
+        model: (&str, &str),
+    ) -> bool {
+        self.may_run(tool, principal, client, Some(model))
+    }
+
+    fn may_run(
+        &self,
+        tool: &str,
+        principal: &Principal,
+        client: Option<&ClientInfo>,
+        model: Option<(&str, &str)>,
+    ) -> bool {
         let Some(tool) = self.tools.get(tool) else {
             return false;
         };
@@ -31,8 +54,8 @@ impl Policy {
             client,
             tool: &tool.shape,
             args: &Map::new(),
-            model: None,
-            provider: None,
+            model: model.map(|(model, _)| model),
+            provider: model.map(|(_, provider)| provider),
             files: &[],
             secrets: &[],
             usage: Usage::default(),
@@ -46,8 +69,13 @@ impl Policy {
             .input
             .iter()
             .filter_map(|number| self.rules.get(*number));
-        for rule in rules.filter(|rule| rule.is_about(principal)) {
-            let holds = if rule.is_static() {
+        let is_about = |rule: &&Rule| match model {
+            Some(_) => rule.applies(&facts),
+            None => rule.is_about(principal),
+        };
+        for rule in rules.filter(is_about) {
+            let is_static = rule.is_static(model.is_some());
+            let holds = if is_static {
                 rule.holds(&variables, &context).ok()
             } else {
                 None
@@ -55,7 +83,7 @@ impl Policy {
             match (&rule.effect, holds) {
                 (Effect::Deny, Some(true)) => return false,
                 // A rule without a value denies every call.
-                (_, None) if rule.is_static() => return false,
+                (_, None) if is_static => return false,
                 (Effect::Allow | Effect::RequireApproval, None | Some(true)) => may_run = true,
                 _ => {}
             }

@@ -231,3 +231,27 @@ fn the_default_must_be_a_model() {
     );
     assert!(refused(&format!("default: local/m\n{local}")).is_empty());
 }
+
+#[test]
+fn a_proxy_is_an_address_and_sees_nothing_but_a_connection() {
+    let with = |base: &str, proxy: &str| {
+        refused(&format!(
+            "providers: {{ a: {{ base_url: \"{base}\", models: [m], proxy: \"{proxy}\" }} }}"
+        ))
+    };
+    assert!(with("https://a.example/v1", "http://proxy.example:3128").is_empty());
+    for (base, proxy) in [
+        ("https://a.example/v1", "proxy.example"),
+        ("https://a.example/v1", "http://user:word@proxy.example"),
+        ("https://a.example/v1", "socks5://proxy.example"),
+        ("https://a.example/v1", "http://proxy.example/path"),
+        ("http://10.0.0.1/v1", "http://proxy.example"),
+        ("https://127.0.0.1/v1", "http://proxy.example"),
+    ] {
+        assert_eq!(
+            with(base, proxy),
+            ["models.providers.a.proxy"],
+            "{base} {proxy}"
+        );
+    }
+}

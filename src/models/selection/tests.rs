@@ -60,6 +60,14 @@ fn models_with(secrets: &SecretsSettings, yaml: &str) -> Models {
     .unwrap()
 }
 
+/// A call to which the policy has nothing to say.
+fn asking(identity: &CallIdentity) -> Asker<'_> {
+    Asker {
+        identity,
+        may_ask: &|_, _| true,
+    }
+}
+
 fn selected(models: &Models, name: Option<&str>) -> (String, String) {
     let selected = models.select(name, None, &[]).unwrap();
     (selected.provider.name().to_owned(), selected.model)
@@ -100,7 +108,7 @@ fn auto_passes_over_a_provider_whose_key_this_call_may_not_use() {
             tool: tool.into(),
             principal: principal.into(),
         };
-        let selected = three.select(Some(name), Some(&asker), &[]).unwrap();
+        let selected = three.select(Some(name), Some(asking(&asker)), &[]).unwrap();
         selected.provider.name().to_owned()
     };
     assert_eq!(selected("auto", "chat", "alice"), "mid");
@@ -119,7 +127,7 @@ fn where_auto_may_use_nothing_the_first_provider_says_why() {
         tool: "chat".into(),
         principal: "local".into(),
     };
-    let selected = three.select(None, Some(&asker), &[]).unwrap();
+    let selected = three.select(None, Some(asking(&asker)), &[]).unwrap();
     assert_eq!(selected.provider.name(), "mid");
 }
 
@@ -290,4 +298,24 @@ fn who_is_asked_instead_is_configured_by_name() {
     assert_eq!(others, ["alpha/small", "alpha/shared"]);
     let none = three.select(Some("small"), None, &[]).unwrap();
     assert!(three.instead_of(&none).is_empty());
+}
+
+#[test]
+fn auto_passes_over_a_model_that_the_policy_would_not_let_be_asked() {
+    let ranked = models(RANKED);
+    let identity = CallIdentity {
+        request_id: String::new(),
+        tool: "chat".into(),
+        principal: "local".into(),
+    };
+    let asker = Asker {
+        identity: &identity,
+        may_ask: &|model, provider| model != "strong-slow" && provider == "one",
+    };
+    let deep = ranked.select(Some("auto:deep"), Some(asker), &[]).unwrap();
+    assert_eq!(deep.model, "middling");
+    let named = ranked
+        .select(Some("strong-slow"), Some(asker), &[])
+        .unwrap();
+    assert_eq!(named.model, "strong-slow");
 }

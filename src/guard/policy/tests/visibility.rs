@@ -135,3 +135,20 @@ async fn a_tool_that_is_hidden_is_denied() {
         assert_eq!(judged(&policy(yaml), &call).await.verdict, Verdict::Deny);
     }
 }
+
+#[test]
+fn a_model_is_chosen_only_if_the_policy_can_let_it_be_asked() {
+    let admits = |yaml: &str, model: &str| {
+        let call = call("people", json!({}));
+        policy(yaml).admits_model("people", &call.principal, None, (model, "openai"))
+    };
+    let denied = "rules: [{ id: r, action: deny, when: { models: ['gpt*'] } }]";
+    assert!(!admits(denied, "gpt-5") && admits(denied, "claude"));
+    let allowed =
+        "{ default: deny, rules: [{ id: r, action: allow, when: { models: [claude] } }] }";
+    assert!(admits(allowed, "claude") && !admits(allowed, "gpt-5"));
+    // What depends on the call is judged with the call.
+    let depends =
+        "rules: [{ id: r, action: deny, condition: 'has(args.id)', when: { models: [claude] } }]";
+    assert!(admits(depends, "claude"));
+}

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder, Proxy};
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
 use crate::{
@@ -46,7 +46,12 @@ fn build(config: &ProviderConfig) -> Result<Client, &'static str> {
         }
         _ => None,
     };
-    let builder = outbound::client(&config.base_url, roots)
+    let mut builder = outbound::client(&config.base_url, roots);
+    if let Some(proxy) = &config.proxy {
+        let proxy = Proxy::https(proxy.clone()).map_err(|_| "its `proxy` is refused")?;
+        builder = builder.proxy(proxy);
+    }
+    let builder = builder
         .connect_timeout(config.timeouts.connect)
         .http2_max_header_list_size(64 * 1024);
     pool(builder, config.connections).build().map_err(|_| {
