@@ -32,8 +32,8 @@ pub use hash::Hash;
 pub use hasher::{hash_arguments, hash_value};
 pub use query::{Filter, Format, InvalidMoment, Query, QueryError, Summary, parse_moment, query};
 pub use record::{
-    Event, Record, RecordedClient, RecordedDecision, RecordedFile, RecordedPrincipal,
-    RecordedSecret, Tokens,
+    Event, Record, RecordedAttempt, RecordedClient, RecordedDecision, RecordedFile,
+    RecordedPrincipal, RecordedSecret, Tokens,
 };
 pub use sink::{Sink, SinkError};
 pub use sinks::{

@@ -119,6 +119,9 @@ pub struct Record {
     /// The model provider's name in configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// The models that were asked before the one that answered, or after the first that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_asked: Vec<RecordedAttempt>,
     /// Tokens, as the vendor counted them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
@@ -193,6 +196,17 @@ pub struct RecordedFile {
     pub size: u64,
 }
 
+/// A model that was asked and did not answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordedAttempt {
+    /// Why: the code of its error.
+    pub because: String,
+    /// Its name.
+    pub model: String,
+    /// The model provider's name in configuration.
+    pub provider: String,
+}
+
 /// What was spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Tokens {
@@ -251,6 +265,7 @@ impl Record {
             files: Vec::new(),
             model: None,
             provider: None,
+            also_asked: Vec::new(),
             tokens: None,
             cost_micro_usd: None,
             secrets: Vec::new(),

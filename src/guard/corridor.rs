@@ -21,7 +21,7 @@ use super::{
 use crate::{
     audit::Pending,
     call::{CallContext, Progress},
-    models::Asker,
+    models::{Asker, Selected},
     tools::{Plan, Registry, Tool, ToolAnswer, ToolDefinition, ToolError},
 };
 
@@ -246,23 +246,28 @@ impl Corridor {
                 return Err(Refusal::Failed(error));
             }
         };
-        passage.planned(&plan);
-        let mut plan = plan;
         let mut scene = Scene {
             caller: &caller,
             shape: &shown.shape,
             model: plan.model().map(str::to_owned),
             provider: plan.provider().map(str::to_owned),
-            secrets: plan.secrets(),
+            secrets: plan.first_secrets(),
         };
+        let mut plan = plan;
+        let others = self
+            .judge_others(&scene, validated.arguments(), &mut plan)
+            .await;
+        passage.planned(&plan);
         let principal = &caller.principal.id;
         let accepted = passage.accepted(validated.arguments()).await?;
         let decision = self.judge(&scene, validated.arguments()).await;
-        self.judge_others(&scene, validated.arguments(), &mut plan)
-            .await;
         let authorized = authorize(validated, plan, &decision, principal, is_approved);
         let is_approved = decision.verdict == Verdict::RequireApproval && authorized.is_ok();
         let decided = self.decided(passage, policy::Direction::Input, &decision, is_approved);
+        for (other, decision) in &others {
+            // It stands before the record that is waited for below, and is kept if that is.
+            drop(passage.decided_on(other, decision));
+        }
         // A call that is dropped here stays counted: who cancels wins nothing.
         let recorded = match kept(accepted).await {
             Ok(()) => kept(decided).await,
@@ -289,9 +294,9 @@ impl Corridor {
             by,
             spent,
         } = ran.map_err(Refusal::Failed)?;
-        if let Some((model, provider)) = by {
-            passage.answered_by(&model, &provider);
-            (scene.model, scene.provider) = (Some(model), Some(provider));
+        if let Some(by) = by {
+            passage.answered_by(&by);
+            (scene.model, scene.provider) = (Some(by.model), Some(by.provider));
         }
         if let Some(spent) = spent {
             passage.spent(spent);
@@ -340,35 +345,39 @@ impl Corridor {
         self.policy.input(&scene.facts(arguments, usage)).await
     }
 
-    /// Leaves in `plan` those that the call may ask in its model's place. Each is judged as if the
-    /// call had named it; what needs a person's approval is not asked on the quiet.
+    /// Leaves in `plan` those that the call may ask in its model's place, and gives what was decided
+    /// of each. Each is judged as if the call had named it; what needs a person's approval is not
+    /// asked on the quiet.
     async fn judge_others(
         &self,
         scene: &Scene<'_>,
         arguments: &Map<String, Value>,
         plan: &mut Plan,
-    ) {
+    ) -> Vec<(Selected, Decision)> {
         let usage = self.ledger.of(&scene.caller.principal.id);
-        let mut allowed = Vec::with_capacity(plan.instead.len());
-        for other in plan.instead.drain(..) {
+        let mut decisions = Vec::with_capacity(plan.instead.len());
+        for other in std::mem::take(&mut plan.instead) {
+            let secret = other.provider.secret().map(ToString::to_string);
             let scene = Scene {
                 caller: scene.caller,
                 shape: scene.shape,
                 model: Some(other.model.clone()),
                 provider: Some(other.provider.name().to_owned()),
-                secrets: other
-                    .provider
-                    .secret()
-                    .map(ToString::to_string)
-                    .into_iter()
-                    .collect(),
+                secrets: secret.into_iter().collect(),
             };
             let decision = self.policy.input(&scene.facts(arguments, usage)).await;
             if decision.verdict == Verdict::Allow {
-                allowed.push(other);
+                plan.instead.push(other.clone());
             }
+            decisions.push((other, decision));
         }
-        plan.instead = allowed;
+        if !self
+            .policy
+            .judges(&scene.shape.name, policy::Direction::Input)
+        {
+            decisions.clear();
+        }
+        decisions
     }
 
     /// Judges a call that cannot run, because its error may tell what only those may know who may

@@ -16,12 +16,14 @@ use serde_json::{Map, Value};
 use super::{Caller, policy::Decision, redaction::Redactor, refusal::Refusal};
 use crate::{
     audit::{
-        Audit, Event, Pending, Record, RecordedClient, RecordedDecision, RecordedPrincipal, Tokens,
+        Audit, Event, Pending, Record, RecordedAttempt, RecordedClient, RecordedDecision,
+        RecordedPrincipal, Tokens,
     },
     call::CallIdentity,
     guard::redaction::Direction,
+    models::{Fallback, Selected},
     settings::milliseconds,
-    tools::{Plan, Spent},
+    tools::{AnsweredBy, Plan, Spent, ToolError},
 };
 
 /// The longest text of a client's own that is recorded, in characters.
@@ -170,6 +172,11 @@ impl Passage<'_> {
         decision: &Decision,
         is_approved: bool,
     ) -> Pending {
+        let record = self.decision(direction, decision, is_approved);
+        self.recording.audit.enqueue(record)
+    }
+
+    fn decision(&self, direction: &'static str, decision: &Decision, is_approved: bool) -> Record {
         let mut record = self.record(Event::PolicyDecision);
         record.decision = Some(RecordedDecision {
             direction,
@@ -185,6 +192,14 @@ impl Passage<'_> {
         if decision.is_error {
             record.code = Some("policy_error".to_owned());
         }
+        record
+    }
+
+    /// Records a decision of the policy on a model that may be asked in the first one's place.
+    pub(super) fn decided_on(&self, other: &Selected, decision: &Decision) -> Pending {
+        let mut record = self.decision("input", decision, false);
+        record.model = Some(other.model.clone());
+        record.provider = Some(other.provider.name().to_owned());
         self.recording.audit.enqueue(record)
     }
 
@@ -197,9 +212,10 @@ impl Passage<'_> {
     }
 
     /// Notes which model answered: it may be another than was asked first.
-    pub(super) fn answered_by(&mut self, model: &str, provider: &str) {
-        self.base.model = Some(model.to_owned());
-        self.base.provider = Some(provider.to_owned());
+    pub(super) fn answered_by(&mut self, by: &AnsweredBy) {
+        self.base.model = Some(by.model.clone());
+        self.base.provider = Some(by.provider.clone());
+        self.base.also_asked = attempts(&by.instead_of);
     }
 
     /// Notes what the answer took.
@@ -229,7 +245,10 @@ impl Passage<'_> {
 
     /// Records that the call got no answer, and why.
     pub(super) async fn refused(&mut self, refusal: &Refusal) -> Result<(), Refusal> {
-        let record = self.end(refusal.outcome(), Some(refusal.code()));
+        let mut record = self.end(refusal.outcome(), Some(refusal.code()));
+        if let Refusal::Failed(ToolError::Model(error)) = refusal {
+            record.also_asked = attempts(&error.about.also_asked);
+        }
         let kept = self.recording.audit.enqueue(record).kept().await;
         self.log(refusal);
         kept.map_err(|_| Refusal::NotRecorded)
@@ -285,6 +304,15 @@ impl Passage<'_> {
     fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
+}
+
+fn attempts(asked: &[Fallback]) -> Vec<RecordedAttempt> {
+    let attempt = |asked: &Fallback| RecordedAttempt {
+        because: asked.because.to_owned(),
+        model: asked.model.clone(),
+        provider: asked.provider.clone(),
+    };
+    asked.iter().map(attempt).collect()
 }
 
 impl Drop for Passage<'_> {

@@ -107,7 +107,23 @@ impl<'de> Deserialize<'de> for Cost {
     }
 }
 
+/// More tokens than any call can have: a vendor that counts more is not believed.
+const MAX_TOKENS: u64 = 1 << 40;
+
 impl Usage {
+    /// These counts, if they can be true.
+    #[must_use]
+    pub fn believable(self) -> Option<Self> {
+        let parts = [
+            self.cached_input_tokens,
+            self.cache_write_tokens,
+            self.reasoning_tokens,
+        ];
+        let all = [self.input_tokens, self.output_tokens];
+        let mut all = all.into_iter().chain(parts.into_iter().flatten());
+        all.all(|count| count < MAX_TOKENS).then_some(self)
+    }
+
     /// What these tokens cost by `price`, rounded up to a millionth of a dollar. A share whose own
     /// price is not known costs what the prompt costs.
     #[must_use]
@@ -184,5 +200,7 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(odd.cost(&price()), Cost(1));
+        assert_eq!(odd.believable(), None);
+        assert_eq!(Usage::default().believable(), Some(Usage::default()));
     }
 }

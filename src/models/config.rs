@@ -107,6 +107,9 @@ pub struct ModelProviderSettings {
     /// The version of the API that stands in the address (`azure`, `dial`). Default: none for
     /// `azure`, whose v1 endpoint is asked then; `2024-10-21` for `dial`.
     pub api_version: Option<String>,
+    /// Whether the secret is an access token rather than a key (`azure`, `dial`): it is sent as
+    /// `Authorization: Bearer`. Default: false.
+    pub bearer_token: bool,
     /// The project (`vertex`).
     pub project: Option<String>,
     /// The region, or the location, where the models run (`vertex`, `bedrock`).
@@ -162,6 +165,7 @@ impl Default for ModelProviderSettings {
             base_url: None,
             secret: None,
             api_version: None,
+            bearer_token: false,
             project: None,
             region: None,
             headers: BTreeMap::new(),

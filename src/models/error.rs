@@ -7,6 +7,7 @@
 
 use std::{fmt, time::Duration};
 
+use super::Fallback;
 use crate::secrets::SecretError;
 
 /// A failed completion. `Display` is safe for a client.
@@ -34,6 +35,8 @@ pub struct Circumstances {
     pub key: Option<String>,
     /// Whether an answer had begun: asking again could be answered, and paid, twice.
     pub has_begun: bool,
+    /// The models that were asked after this one, and did not answer either.
+    pub also_asked: Vec<Fallback>,
     /// Whether there was no connection to send the request on.
     pub is_unsent: bool,
 }

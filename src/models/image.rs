@@ -5,6 +5,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
+use crate::outbound::{is_loopback, is_private};
+
 /// The most bytes of one image, as they are: what the strictest of the vendors takes inline is 5 MB
 /// (platform.claude.com/docs/en/build-with-claude/vision).
 const MAX_BYTES: usize = 5 * 1024 * 1024;
@@ -121,7 +123,10 @@ impl Image {
     pub fn parse(text: &str) -> Result<Self, NoImage> {
         if text.starts_with("https://") {
             let url = reqwest::Url::parse(text).map_err(|_| NoImage::Form)?;
-            let is_plain = url.has_host() && url.username().is_empty() && url.password().is_none();
+            // Whoever fetches it may be nearer to such a host than the caller is.
+            let is_far = !is_loopback(&url) && !is_private(&url);
+            let has_user = !url.username().is_empty() || url.password().is_some();
+            let is_plain = url.has_host() && is_far && !has_user;
             return is_plain
                 .then(|| Self::Address(url.into()))
                 .ok_or(NoImage::Form);
@@ -185,6 +190,10 @@ mod tests {
             ("/etc/passwd", NoImage::Form),
             ("file:///etc/passwd", NoImage::Form),
             ("http://site.example/a.png", NoImage::Form),
+            ("https://169.254.169.254/latest/", NoImage::Form),
+            ("https://localhost/a.png", NoImage::Form),
+            ("https://[::1]/a.png", NoImage::Form),
+            ("https://intranet/a.png", NoImage::Form),
             ("https://u:p@site.example/a.png", NoImage::Form),
             ("data:image/png,abc", NoImage::Form),
             ("data:image/png;base64,?", NoImage::Base64),

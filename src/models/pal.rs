@@ -19,8 +19,6 @@ use crate::{
 
 /// PAL's own choice where a local server's model is not named.
 const CUSTOM_MODEL: &str = "llama3.2";
-/// Where EPAM's DIAL is, unless a variable says otherwise.
-const DIAL_HOST: &str = "https://core.dialx.ai";
 /// The longest catalogue that is read, in bytes.
 const MAX_CATALOGUE_BYTES: u64 = 4 * 1024 * 1024;
 
@@ -112,19 +110,21 @@ impl PalEnvironment {
         self.variables.get(name).map(String::as_str)
     }
 
-    /// The catalogues that could not be read.
+    /// The catalogues that could not be read, and restrictions that name nothing.
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
-        let failed = self
-            .catalogues
-            .values()
-            .filter_map(|read| read.as_ref().err());
-        failed
-            .map(|(variable, why)| {
-                let message = format!("the catalogue that {variable} names: {why}");
-                Problem::new("models", message, "correct the file, or unset the variable")
-            })
-            .collect()
+        let failed = self.catalogues.values();
+        let failed = failed.filter_map(|read| read.as_ref().err());
+        let failed = failed.map(|(variable, why)| {
+            let message = format!("the catalogue that {variable} names: {why}");
+            Problem::new("models", message, "correct the file, or unset the variable")
+        });
+        let empty = self.allowed.iter().filter(|(_, names)| names.is_empty());
+        let empty = empty.map(|(provider, _)| {
+            let message = format!("the variable that allows models of {provider} names none");
+            Problem::new("models", message, "name the models, or unset the variable")
+        });
+        failed.chain(empty).collect()
     }
 
     /// A provider for each vendor whose key is at hand, and for what needs none but an address.
@@ -212,7 +212,8 @@ impl PalEnvironment {
             }
             "dial" => ModelProviderSettings {
                 api_version: self.var("DIAL_VERSION").map(str::to_owned),
-                ..elsewhere(self.var("DIAL_HOST").unwrap_or(DIAL_HOST).to_owned())
+                // Whose key it is, his server it is for: there is none that could be guessed.
+                ..elsewhere(self.var("DIAL_HOST")?.to_owned())
             },
             "bedrock" => ModelProviderSettings {
                 region: Some(
@@ -250,13 +251,29 @@ impl PalEnvironment {
                     .any(|own| own.eq_ignore_ascii_case(name))
             };
             let entry = known.iter().find(answers).cloned();
-            names.push(entry.unwrap_or_else(|| ModelEntry::named(name)));
+            let entry = entry.unwrap_or_else(|| ModelEntry::named(canonical(provider, name)));
+            if !names
+                .iter()
+                .any(|other| other.name.eq_ignore_ascii_case(&entry.name))
+            {
+                names.push(entry);
+            }
         }
-        names.dedup_by(|one, other| one.name.eq_ignore_ascii_case(&other.name));
         settings.models = names;
         settings.unlisted_models = false;
         settings
     }
+}
+
+/// The vendor's own name for a model that is allowed by an alias.
+fn canonical<'a>(provider: &str, name: &'a str) -> &'a str
+where
+    'static: 'a,
+{
+    let preset = presets().iter().find(|preset| preset.name == provider);
+    let mut models = preset.into_iter().flat_map(|preset| &preset.models);
+    let known = models.find(|model| model.answers_to(name));
+    known.map_or(name, |model| &model.name)
 }
 
 #[cfg(test)]

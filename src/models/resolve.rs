@@ -44,6 +44,8 @@ pub struct ProviderConfig {
     pub connections: Connections,
     /// The version that stands in the address.
     pub api_version: Option<String>,
+    /// Whether the secret is sent as a bearer token where the protocol has a header of its own.
+    pub bearer_token: bool,
     /// The project at Vertex.
     pub project: Option<String>,
     /// The region or location.
@@ -94,6 +96,12 @@ impl ProviderConfig {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.base_url)
+    }
+
+    /// Whether the address is this machine or in the private network.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        self.is_loopback() || is_private(&self.base_url)
     }
 
     /// Whether a model that is not listed may be asked for by this name.
@@ -166,26 +174,31 @@ pub fn resolve(
 
 fn default_is_known(settings: &ModelsSettings, providers: &[ProviderConfig]) -> bool {
     let default = settings.default.as_str();
+    if matches!(Category::of(default), Some(Ok(_))) {
+        return true;
+    }
+    let is_it = |provider: &str, model: &ModelFacts| {
+        model.answers_to(default)
+            || qualified(default, provider).is_some_and(|name| model.answers_to(name))
+    };
+    let configured = providers.iter().any(|provider| {
+        let listed = provider
+            .models
+            .iter()
+            .any(|model| is_it(&provider.name, model));
+        listed || (provider.unlisted_models && is_model_name(default))
+    });
     // Without configured providers the default may be of a vendor whose key is not set today.
-    let mut known: Box<dyn Iterator<Item = (&str, &ModelFacts)>> =
-        if settings.providers.0.is_empty() {
-            Box::new(
-                presets()
-                    .iter()
-                    .flat_map(|p| p.models.iter().map(|m| (p.name.as_str(), m))),
-            )
-        } else {
-            Box::new(
-                providers
-                    .iter()
-                    .flat_map(|p| p.models.iter().map(|m| (p.name.as_str(), m))),
-            )
-        };
-    matches!(Category::of(default), Some(Ok(_)))
-        || known.any(|(provider, model)| {
-            model.answers_to(default)
-                || qualified(default, provider).is_some_and(|name| model.answers_to(name))
-        })
+    let is_of_a_vendor = || {
+        let mut models = presets().iter().flat_map(|preset| {
+            preset
+                .models
+                .iter()
+                .map(|model| (preset.name.as_str(), model))
+        });
+        settings.providers.0.is_empty() && models.any(|(vendor, model)| is_it(vendor, model))
+    };
+    configured || is_of_a_vendor()
 }
 
 /// The model's part of `provider/model`, if `name` is qualified by `provider`.
@@ -267,9 +280,9 @@ fn complete(
         }
         url
     });
-    // An address that follows from the region is the vendor's own.
-    let at_preset = entry.base_url.is_none()
-        || preset.is_some_and(|preset| leads_to(entry.base_url.as_deref(), preset));
+    let at_preset = own.is_some_and(|preset| {
+        entry.base_url.is_none() || leads_to(entry.base_url.as_deref(), preset)
+    });
     let secret = entry.secret.clone().or_else(|| {
         preset
             .filter(|_| at_preset)
@@ -320,6 +333,7 @@ fn complete(
         base_url: base_url.ok()?,
         secret,
         api_version: entry.api_version.clone(),
+        bearer_token: entry.bearer_token,
         project: entry.project.clone(),
         region: entry.region.clone(),
         headers,
@@ -478,8 +492,11 @@ fn preset_of(
 ) -> Result<Option<&'static Preset>, UnknownPreset> {
     match &entry.preset {
         Some(named) => preset(named).map(Some).ok_or(UnknownPreset),
-        None => Ok(preset(name)
-            .filter(|p| entry.base_url.is_none() || leads_to(entry.base_url.as_deref(), p))),
+        None => Ok(preset(name).filter(|p| {
+            let has_none =
+                p.base_url.is_none() && entry.protocol.is_none_or(|own| own == p.protocol);
+            entry.base_url.is_none() || has_none || leads_to(entry.base_url.as_deref(), p)
+        })),
     }
 }
 
@@ -518,21 +535,24 @@ fn parse_base_url(base: &str) -> Result<Url, (&'static str, &'static str)> {
     Url::parse(url.as_str().trim_end_matches('/')).map_err(|_| ("not a URL", "write an address"))
 }
 
-/// Headers that this program sets itself, or that would carry a key around the broker.
+/// Headers that this program, or the connection, sets itself.
 const OWN_HEADERS: [&str; 12] = [
-    "authorization",
-    "x-api-key",
-    "api-key",
-    "x-goog-api-key",
-    "proxy-authorization",
-    "cookie",
     "host",
     "content-type",
     "content-length",
+    "content-encoding",
     "accept",
+    "accept-encoding",
     "connection",
+    "expect",
+    "te",
+    "trailer",
+    "upgrade",
     "transfer-encoding",
 ];
+
+/// What stands in the names of headers that carry a key around the broker.
+const KEY_WORDS: [&str; 6] = ["auth", "key", "token", "secret", "cookie", "password"];
 
 fn headers(
     written: &BTreeMap<String, String>,
@@ -541,7 +561,9 @@ fn headers(
     let mut headers = HeaderMap::new();
     for (name, value) in written {
         let key = format!("headers.{name}");
-        let is_own = OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str());
+        let lower = name.to_ascii_lowercase();
+        let is_own = OWN_HEADERS.contains(&lower.as_str())
+            || KEY_WORDS.iter().any(|word| lower.contains(word));
         if is_own || key_shape::looks_like_key(value) {
             refuse(
                 &key,
@@ -558,6 +580,14 @@ fn headers(
         }
     }
     headers
+}
+
+/// Whether a text can be a model's name. It may become a step of an address, where dots would lead
+/// up, and where line ends and tabs would vanish after the policy had seen them.
+pub(super) fn is_model_name(name: &str) -> bool {
+    (1..=128).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_graphic())
+        && !name.split('/').any(|step| matches!(step, "." | ".." | ""))
 }
 
 fn is_plain_proxy(url: &Url) -> bool {
@@ -604,16 +634,16 @@ fn models(
         let facts = facts.overridden(written);
         let key = format!("models.{index}");
         for name in std::iter::once(&facts.name).chain(&facts.aliases) {
-            if name.eq_ignore_ascii_case("auto") {
+            if Category::of(name).is_some() {
                 refuse(
                     &key,
-                    "`auto` stands for a choice, not for a model",
+                    "`auto` and what begins with `auto:` stand for a choice, not for a model",
                     "rename it",
                 );
-            } else if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
+            } else if !is_model_name(name) {
                 refuse(
                     &key,
-                    "a model's name is 1 to 128 printable characters",
+                    "a model's name is 1 to 128 visible ASCII characters, and not `.` or `..`",
                     "correct it",
                 );
             } else if models.iter().any(|other| other.answers_to(name)) {

@@ -369,7 +369,12 @@ impl Models {
                 let rest = name.split_once('/').map_or(name, |(_, rest)| rest);
                 unlisted(rest, &|provider| qualified(name, provider).is_some())
             })
-            .or_else(|| unlisted(name, &|_| true))
+            .or_else(|| {
+                // Who named a provider did not mean another.
+                let mut names = self.providers.iter().map(|provider| provider.name());
+                let is_named = names.any(|provider| qualified(name, provider).is_some());
+                (!is_named).then(|| unlisted(name, &|_| true))?
+            })
     }
 }
 

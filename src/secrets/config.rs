@@ -8,6 +8,7 @@ use super::{
     InvalidReference, Reference,
     access::{Access, HostPattern},
     cache::Terms,
+    exchange::{Exchange, ExchangeSettings},
     principal::WrittenReference,
     providers::{Mentions, ProvidersSettings, SecretProvider},
 };
@@ -51,6 +52,9 @@ pub struct NameSettings {
     /// or throttles; never beyond its lease, and never after an upstream refused it. Default: `0s`.
     #[serde(deserialize_with = "optional_duration")]
     pub stale_if_error: Option<Duration>,
+    /// What the value is exchanged for before it is used: a token, which is kept for `ttl`, by default
+    /// `50m`, and never beyond its end.
+    pub exchange: Option<ExchangeSettings>,
     /// The hosts that the value may be sent to: `host`, `host:port` or `*.domain`. Default: the
     /// address of the model provider that uses it.
     #[serde(deserialize_with = "stated")]
@@ -81,10 +85,14 @@ pub(super) struct BoundName {
     pub(super) places: Option<Vec<WrittenReference>>,
     pub(super) terms: Terms,
     pub(super) access: Access,
+    pub(super) exchange: Option<Arc<Exchange>>,
 }
 
 /// The longest that a value may be kept, and the longest that it may be used beyond that.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// How long the token of an exchange is kept where nothing is said: most last for an hour.
+const EXCHANGED: Duration = Duration::from_secs(50 * 60);
 
 impl SecretsSettings {
     /// The chain in force.
@@ -164,6 +172,13 @@ impl NameSettings {
             places: (!written.is_empty()).then_some(places),
             terms: self.terms(name, problems),
             access: self.access(name, problems),
+            exchange: self.exchange.as_ref().and_then(|settings| {
+                let exchange = settings.resolve(name);
+                exchange
+                    .map_err(|problem| problems.push(problem))
+                    .ok()
+                    .map(Arc::new)
+            }),
         }
     }
 
@@ -171,7 +186,9 @@ impl NameSettings {
         let mut refuse = |key: &str, message: &str, help: &str| {
             problems.push(Problem::at(["secrets", "names", name, key], message, help));
         };
-        let ttl = self.ttl.unwrap_or_default();
+        // Each request would make an exchange of its own otherwise.
+        let unsaid = self.exchange.as_ref().map(|_| EXCHANGED);
+        let ttl = self.ttl.or(unsaid).unwrap_or_default();
         for (key, set) in [
             ("ttl", self.ttl),
             ("negative_ttl", self.negative_ttl),

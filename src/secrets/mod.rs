@@ -15,6 +15,7 @@ mod concurrency;
 mod config;
 mod error;
 mod event;
+mod exchange;
 pub mod live;
 pub mod memory;
 mod metrics;

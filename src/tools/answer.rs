@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::models::{Cost, ModelError, Usage};
+use crate::models::{Cost, Fallback, ModelError, Usage};
 
 /// A tool's answer. What people read of it is made from the structure by [`Tool::text`], after
 /// the guard has taken out what must not leave: so both carry the same facts.
@@ -12,10 +12,21 @@ use crate::models::{Cost, ModelError, Usage};
 pub struct ToolAnswer {
     /// An object that matches the tool's output schema.
     pub structured: Value,
-    /// The model that answered and its provider, if one did.
-    pub by: Option<(String, String)>,
+    /// The model that answered, if one did.
+    pub by: Option<AnsweredBy>,
     /// What the answer took, where a vendor told.
     pub spent: Option<Spent>,
+}
+
+/// Who answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnsweredBy {
+    /// The model's name.
+    pub model: String,
+    /// The model provider's name in configuration.
+    pub provider: String,
+    /// Who was asked before and did not.
+    pub instead_of: Vec<Fallback>,
 }
 
 /// What an answer took.

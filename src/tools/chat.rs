@@ -6,7 +6,9 @@ use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{InvalidDefinition, Plan, Spent, Tool, ToolAnswer, ToolDefinition, ToolError};
+use super::{
+    AnsweredBy, InvalidDefinition, Plan, Spent, Tool, ToolAnswer, ToolDefinition, ToolError,
+};
 use crate::{
     call::CallContext,
     models::{
@@ -93,7 +95,11 @@ impl Tool for Chat {
                 .map_err(|_| ToolError::Internal("a completion that is not JSON"))?;
             Ok(ToolAnswer {
                 structured,
-                by: Some((completion.model, completion.provider)),
+                by: Some(AnsweredBy {
+                    model: completion.model,
+                    provider: completion.provider,
+                    instead_of: completion.instead_of,
+                }),
                 spent: completion.usage.map(|usage| Spent {
                     usage,
                     cost: completion.cost,

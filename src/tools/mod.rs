@@ -12,7 +12,7 @@ mod plan;
 mod registry;
 mod version;
 
-pub use answer::{Spent, ToolAnswer, ToolError};
+pub use answer::{AnsweredBy, Spent, ToolAnswer, ToolError};
 pub use definition::{Annotations, InvalidDefinition, ToolDefinition};
 pub use plan::Plan;
 pub use registry::{Registry, Tool};

@@ -32,7 +32,15 @@ impl Plan {
             .map(|selected| selected.provider.name())
     }
 
-    /// The names of the secrets that would be used.
+    /// The name of the secret that the first model's provider would use.
+    #[must_use]
+    pub fn first_secrets(&self) -> Vec<String> {
+        let selected = self.selected.as_ref();
+        let secret = selected.and_then(|selected| selected.provider.secret());
+        secret.map(ToString::to_string).into_iter().collect()
+    }
+
+    /// The names of the secrets that would be used, by whomever is asked.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         let asked = self.selected.iter().chain(&self.instead);

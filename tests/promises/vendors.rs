@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use axum::http::StatusCode;
+use axum::{Router, body::to_bytes, extract::Request, http::StatusCode};
 use serde_json::{Value, json};
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
 use crate::support::{
     environment::wait_for,
     keyward::{Keyward, LEGACY, Setup},
+    tls::HttpServer,
     upstream::{ANSWER, Dialect, MODEL, Upstream, json_answer},
     vendors::Vendor,
 };
@@ -220,8 +221,24 @@ models:
         "{result}"
     );
     assert_eq!(first.seen().len(), 2);
-    let records = super::guarded::events(&keyward.setup, "call_ended");
-    assert_eq!(records[0]["provider"], "two");
+    let events = |event: &str| super::guarded::events(&keyward.setup, event);
+    let ended = &events("call_ended")[0];
+    assert_eq!(ended["provider"], "two");
+    assert_eq!(ended["also_asked"], passed_over);
+    let decided = events("policy_decision");
+    let decided: Vec<_> = decided
+        .iter()
+        .map(|record| (&record["provider"], &record["decision"]["verdict"]))
+        .collect();
+    let (allow, deny) = (&json!("allow"), &json!("deny"));
+    assert_eq!(
+        decided,
+        [
+            (&json!("one"), allow),
+            (&json!("none"), deny),
+            (&json!("two"), allow)
+        ]
+    );
 }
 
 #[test]
@@ -320,4 +337,43 @@ fn models_are_listed_shown_and_tried_from_the_command_line() {
         refused.stderr.contains("bad_key") && !refused.stderr.contains("sk-wrong"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_secret_is_exchanged_for_the_token_that_is_sent_once_for_many_calls() {
+    const SECRET: &str = "app~secret-7hQz1LmXw93RkTbVn8Hs2JdYc6Pg";
+    let upstream = Upstream::start(Dialect::Of(Vendor::Vertex), Some(KEY));
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let forms = std::sync::Arc::clone(&asked);
+    let authority = HttpServer::start(Router::new().fallback(move |request: Request| {
+        let forms = std::sync::Arc::clone(&forms);
+        async move {
+            let body = to_bytes(request.into_body(), 1 << 20).await.unwrap();
+            forms
+                .lock()
+                .unwrap()
+                .push(String::from_utf8(body.to_vec()).unwrap());
+            let token = json!({ "access_token": KEY, "expires_in": 3599, "token_type": "Bearer" });
+            json_answer(StatusCode::OK, &token)
+        }
+    }));
+    let exchange = format!(
+        "exchange: {{ entra_client: {{ tenant: t, client_id: c, authority: \"{}\" }} }}",
+        authority.url()
+    );
+    let config = settings(Vendor::Vertex, &upstream, "");
+    let config = config.replace(
+        "\"env:STAND_IN_KEY\"",
+        &format!("\"env:STAND_IN_KEY\", {exchange}"),
+    );
+    let mut keyward = serve(Setup::with_config(&config).env("STAND_IN_KEY", SECRET));
+    for _ in 0..3 {
+        let result = chat(&mut keyward, json!({ "prompt": "ping" }));
+        assert_eq!(result["structuredContent"]["answer"], ANSWER, "{result}");
+    }
+    let asked = asked.lock().unwrap().clone();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(asked[0].contains("app~secret"), "{asked:?}");
+    let seen = format!("{:?}", upstream.seen());
+    assert!(seen.contains(KEY) && !seen.contains("app~secret"), "{seen}");
 }

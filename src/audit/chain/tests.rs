@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::*;
 use crate::audit::{
-    Event, RecordedClient, RecordedDecision, RecordedFile, RecordedPrincipal, RecordedSecret,
-    Tokens,
+    Event, RecordedAttempt, RecordedClient, RecordedDecision, RecordedFile, RecordedPrincipal,
+    RecordedSecret, Tokens,
 };
 
 fn record(tool: &str) -> Record {
@@ -163,6 +163,11 @@ fn full(texts: &[String]) -> Record {
         }],
         model: Some(text()),
         provider: Some(text()),
+        also_asked: vec![RecordedAttempt {
+            because: text(),
+            model: text(),
+            provider: text(),
+        }],
         tokens: Some(Tokens {
             input: 1,
             output: 2,
@@ -200,7 +205,7 @@ proptest! {
     ) {
         let line = Chain::new().seal(&full(&texts)).unwrap();
         let link = Link::read(line.as_bytes()).unwrap();
-        prop_assert_eq!(link.record.len(), 26);
+        prop_assert_eq!(link.record.len(), 27);
     }
 
     #[test]

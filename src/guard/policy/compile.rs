@@ -283,7 +283,13 @@ impl Compiler<'_> {
         let principals = self.principals(draft);
         self.refuse_empty(draft, draft.models.as_ref());
         let models = draft.models.as_ref();
-        let models = models.map(|models| models.texts.iter().map(|text| Glob::new(text)).collect());
+        let models = models.map(|models| {
+            models
+                .texts
+                .iter()
+                .map(|text| Glob::in_any_case(text))
+                .collect()
+        });
         let effect = self.effect(draft)?;
         let is_whole =
             before == self.problems.len() && condition.is_some() == draft.condition.is_some();

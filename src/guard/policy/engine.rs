@@ -100,7 +100,7 @@ impl Policy {
                 .flatten()
                 .filter(|glob| glob.is_literal())
             {
-                if !known.iter().any(|name| glob.matches(name)) {
+                if !known.iter().any(|name| glob.matches_in_any_case(name)) {
                     unknown.push((rule.id.as_str(), glob.text()));
                 }
             }

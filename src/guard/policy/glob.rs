@@ -31,6 +31,16 @@ impl Glob {
         &self.text
     }
 
+    /// The same in any case, as models are asked for.
+    pub(super) fn in_any_case(text: &str) -> Self {
+        Self::new(&text.to_ascii_lowercase())
+    }
+
+    /// Whether it means `name`, of a pattern that was made for any case.
+    pub(super) fn matches_in_any_case(&self, name: &str) -> bool {
+        self.matches(&name.to_ascii_lowercase())
+    }
+
     pub(super) fn matches(&self, name: &str) -> bool {
         if self.is_literal {
             return self.text == name;

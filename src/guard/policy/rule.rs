@@ -58,7 +58,7 @@ impl Rule {
     /// Whether it is about the call that `facts` describe, whose tool it is about.
     pub(super) fn applies(&self, facts: &Facts<'_>) -> bool {
         let model = facts.model.unwrap_or_default();
-        let means = |globs: &Vec<Glob>| globs.iter().any(|glob| glob.matches(model));
+        let means = |globs: &Vec<Glob>| globs.iter().any(|glob| glob.matches_in_any_case(model));
         self.models.as_ref().is_none_or(means) && self.is_about(facts.principal)
     }
 

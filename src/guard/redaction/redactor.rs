@@ -17,7 +17,7 @@ use super::{
     scan::{Budget, Scanner, Sought},
     settings::{Action, Actions, RedactionSettings, Strategy},
 };
-use crate::settings::Problem;
+use crate::{models::Image, settings::Problem};
 
 /// The first net: the keys that this process has handed out.
 pub trait LiveNet: Send + Sync {
@@ -218,11 +218,13 @@ impl Redactor {
         };
         let mut hits = Vec::new();
         let mut budget = Budget::new(seen.len());
-        if self
-            .scanner
-            .scan(seen, sought, &mut budget, &mut hits)
-            .is_err()
-        {
+        let scanned = if is_image(text) {
+            self.scanner
+                .scan_encoded(seen, sought, &mut budget, &mut hits)
+        } else {
+            self.scanner.scan(seen, sought, &mut budget, &mut hits)
+        };
+        if scanned.is_err() {
             hits.push(Hit {
                 rule: self.limit(),
                 range: 0..seen.len(),
@@ -331,4 +333,9 @@ fn add(patterns: &mut Vec<Pattern>, text: &str, is_taken: impl Fn(&str) -> bool)
         }
     }
     problems
+}
+
+/// Whether the whole of `text` is an image in base64, by its bytes and not by what it says of itself.
+fn is_image(text: &str) -> bool {
+    text.starts_with("data:image/") && matches!(Image::parse(text), Ok(Image::Inline { .. }))
 }

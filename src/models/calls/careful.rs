@@ -30,10 +30,14 @@ use crate::{
 /// The most models whose calls are counted apart, where any may be asked for.
 const MAX_GATES: usize = 1000;
 
+/// For so much longer than its deadline a connection that fails may take to say so.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// A provider within its limits.
 pub(in crate::models) struct Careful {
     inner: Arc<dyn ModelProvider>,
     total: Duration,
+    connect: Duration,
     retries: u32,
     breaker: Mutex<Breaker>,
     gate: Arc<Gate>,
@@ -58,6 +62,7 @@ impl Careful {
         Self {
             inner,
             total: config.timeouts.total,
+            connect: config.timeouts.connect,
             retries: config.retries,
             breaker: Mutex::new(Breaker::new(config.breaker)),
             gate: Gate::new(config.limits.concurrent, config.limits.waiting),
@@ -122,13 +127,16 @@ impl Careful {
         until: Instant,
     ) -> Result<Completion, ModelError> {
         let mut tries = 0;
+        let mut before: Option<ModelError> = None;
         loop {
             let places = self.enter(&request.model, &cx.identity.principal).await;
             let places = places.map_err(|kind| self.error(&request.model, kind))?;
-            let admitted = self.admit();
-            let admitted = admitted.map_err(|kind| self.error(&request.model, kind))?;
-            let answer = self.inner.complete(request, cx).await;
-            admitted.settle(evidence(&answer));
+            let admitted = match self.admit() {
+                Ok(admitted) => admitted,
+                // What this call met says more than that others met it, too.
+                Err(kind) => return Err(before.unwrap_or_else(|| self.error(&request.model, kind))),
+            };
+            let answer = self.tried(request, cx, admitted).await;
             drop(places);
             let error = match answer {
                 Err(error) if is_safe_to_repeat(&error) && tries < self.retries => error,
@@ -147,6 +155,28 @@ impl Careful {
                 "asking once more"
             );
             sleep(wait).await;
+            before = Some(error);
+        }
+    }
+
+    /// One try. Once it has lasted for longer than a connection may take there is a connection, and
+    /// with it the provider: nobody else waits for the answer to know.
+    async fn tried(
+        &self,
+        request: &CompletionRequest,
+        cx: &CallContext,
+        admitted: Try<'_>,
+    ) -> Result<Completion, ModelError> {
+        let mut asked = self.inner.complete(request, cx);
+        tokio::select! {
+            answer = &mut asked => {
+                admitted.settle(evidence(&answer));
+                answer
+            }
+            () = sleep(self.connect + SETTLED) => {
+                admitted.settle(Evidence::Works);
+                asked.await
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::judgement::is_cause_to_ask_another;
 use crate::{
     call::CallContext,
-    models::{Completion, CompletionRequest, ModelError, ModelProvider},
+    models::{Completion, CompletionRequest, ModelError, ModelErrorKind, ModelProvider},
 };
 
 /// A provider and one of its models.
@@ -59,18 +59,19 @@ impl Selected {
                         provider: next.provider.name().to_owned(),
                         because: error.code(),
                     });
-                    let goes_on = first_error.is_some() || is_cause_to_ask_another(&error);
-                    let error = first_error.unwrap_or(error);
+                    let goes_on = is_cause_to_ask_another(&error);
+                    first_error.get_or_insert(error);
                     if !goes_on {
-                        return Err(error);
+                        break;
                     }
-                    first_error = Some(error);
                 }
             }
         }
         // There was one to ask, so there is an error.
-        Err(first_error
-            .unwrap_or_else(|| ModelError::new(crate::models::ModelErrorKind::NoneAvailable)))
+        let none = || ModelError::new(ModelErrorKind::NoneAvailable);
+        let mut error = first_error.unwrap_or_else(none);
+        error.about.also_asked = passed_over.split_off(1.min(passed_over.len()));
+        Err(error)
     }
 }
 

@@ -61,7 +61,7 @@ impl Gate {
                 state.running += 1;
                 return Ok(Place(Arc::clone(self)));
             }
-            if state.waiting >= self.most_waiting {
+            if !state.has_room(principal, self.most_waiting) {
                 return Err(QueueFull);
             }
             let (grant, granted) = oneshot::channel();
@@ -94,6 +94,17 @@ impl Gate {
 }
 
 impl State {
+    /// Whether one more may wait. Where all room is taken, those who have less than their share of
+    /// it still may: one who calls a thousand times does not keep others out.
+    fn has_room(&self, principal: &str, most: usize) -> bool {
+        if self.waiting < most {
+            return true;
+        }
+        let own = self.queues.get(principal).map_or(0, VecDeque::len);
+        let share = most / (self.queues.len() + 1);
+        own < share && self.waiting < most.saturating_mul(2)
+    }
+
     fn queue(&mut self, principal: &str, grant: oneshot::Sender<()>) -> u64 {
         self.tickets += 1;
         self.waiting += 1;
@@ -235,5 +246,25 @@ mod tests {
         drop(granted_and_gone);
         drop(last.now_or_never().unwrap().unwrap());
         assert_eq!(counts(&gate), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn one_who_fills_the_queue_keeps_nobody_else_out() {
+        let gate = Gate::new(1, 4);
+        let _running = gate.enter("greedy").await.unwrap();
+        let mut waiting: Vec<_> = (0..4).map(|_| Box::pin(gate.enter("greedy"))).collect();
+        for turn in &mut waiting {
+            assert!(poll!(turn).is_pending());
+        }
+        assert_eq!(gate.enter("greedy").await.unwrap_err(), QueueFull);
+        let mut other = Box::pin(gate.enter("other"));
+        assert!(poll!(&mut other).is_pending());
+        // It has its share, too.
+        let mut more = Box::pin(gate.enter("other"));
+        let full = poll!(&mut more);
+        assert!(
+            matches!(full, std::task::Poll::Ready(Err(QueueFull))),
+            "{full:?}"
+        );
     }
 }

@@ -7,8 +7,9 @@ use crate::{
     protection::Evidence,
 };
 
-/// Whether asking again cannot do harm: nothing was sent, or the vendor said that it did nothing
-/// (408, 409, 429, 5xx), and no answer had begun.
+/// Whether asking again cannot be answered, and paid, twice: nothing was sent, or the vendor said
+/// that it did nothing (409, 429, 502, 503, 529), and no answer had begun. Not after 408, 500 and
+/// 504, which come as well of a request that took its time.
 pub(super) fn is_safe_to_repeat(error: &ModelError) -> bool {
     if error.about.has_begun {
         return false;
@@ -16,7 +17,7 @@ pub(super) fn is_safe_to_repeat(error: &ModelError) -> bool {
     match &error.kind {
         ModelErrorKind::RateLimited { .. } => true,
         ModelErrorKind::UpstreamDown { .. } => {
-            error.about.is_unsent || matches!(error.about.status, Some(408 | 409 | 429 | 500..=599))
+            error.about.is_unsent || matches!(error.about.status, Some(409 | 429 | 502 | 503 | 529))
         }
         ModelErrorKind::TimedOut {
             stage: Stage::Connect,
@@ -34,10 +35,13 @@ pub(super) fn is_cause_to_ask_another(error: &ModelError) -> bool {
     match &error.kind {
         ModelErrorKind::RateLimited { .. }
         | ModelErrorKind::QuotaExceeded
-        | ModelErrorKind::UpstreamDown { .. }
         | ModelErrorKind::LeftAlone { .. }
         | ModelErrorKind::QueueFull => true,
-        ModelErrorKind::TimedOut { stage, .. } => *stage != Stage::Total,
+        // It said so, or nothing was sent: what broke on its way may be at work, and be paid.
+        ModelErrorKind::UpstreamDown { .. } => {
+            error.about.is_unsent || error.about.status.is_some()
+        }
+        ModelErrorKind::TimedOut { stage, .. } => *stage == Stage::Connect,
         _ => false,
     }
 }
@@ -48,12 +52,15 @@ pub(super) fn evidence(ended: &Result<Completion, ModelError>) -> Evidence {
         return Evidence::Works;
     };
     match &error.kind {
-        ModelErrorKind::UpstreamDown { .. } | ModelErrorKind::Incomplete => {
+        // One model's trouble, or one prompt's, is not the provider's: only that it cannot be
+        // reached counts against it for all.
+        ModelErrorKind::UpstreamDown { .. } if error.about.is_unsent => {
             Evidence::Fails(error.code().to_owned())
         }
-        ModelErrorKind::TimedOut { stage, .. } if *stage != Stage::Total => {
-            Evidence::Fails(error.code().to_owned())
-        }
+        ModelErrorKind::TimedOut {
+            stage: Stage::Connect,
+            ..
+        } => Evidence::Fails(error.code().to_owned()),
         // An answer of whatever kind: the provider is there.
         _ if error.about.status.is_some() => Evidence::Works,
         _ => Evidence::Nothing,
@@ -94,7 +101,10 @@ mod tests {
             (error(limited.clone(), |_| {}), true),
             (error(limited, |about| about.has_begun = true), false),
             (error(down(), |about| about.status = Some(503)), true),
-            (error(down(), |about| about.status = Some(408)), true),
+            (error(down(), |about| about.status = Some(529)), true),
+            (error(down(), |about| about.status = Some(408)), false),
+            (error(down(), |about| about.status = Some(500)), false),
+            (error(down(), |about| about.status = Some(504)), false),
             (error(down(), |about| about.is_unsent = true), true),
             // It broke after it was sent: it may be at work.
             (error(down(), |_| {}), false),
@@ -124,7 +134,7 @@ mod tests {
         for (kind, expected) in [
             (ModelErrorKind::QuotaExceeded, true),
             (ModelErrorKind::QueueFull, true),
-            (down(), true),
+            (down(), false),
             (ModelErrorKind::BadKey, false),
             (ModelErrorKind::ContentFiltered, false),
             (ModelErrorKind::NoSuchModel, false),
@@ -146,10 +156,10 @@ mod tests {
             about.status = Some(401)
         }));
         assert_eq!(evidence(&refused), Evidence::Works);
-        assert!(matches!(
-            evidence(&Err(error(down(), |_| {}))),
-            Evidence::Fails(_)
-        ));
+        let unsent = Err(error(down(), |about| about.is_unsent = true));
+        assert!(matches!(evidence(&unsent), Evidence::Fails(_)));
+        let failing = Err(error(down(), |about| about.status = Some(502)));
+        assert_eq!(evidence(&failing), Evidence::Works);
         let ours = Err(error(ModelErrorKind::KeyMalformed, |_| {}));
         assert_eq!(evidence(&ours), Evidence::Nothing);
     }

@@ -112,7 +112,7 @@ fn addresses_versions_and_headers_are_taken_over() {
 #[test]
 fn allowed_models_are_all_there_are_by_name_or_alias() {
     let providers = resolved(
-        &[("OPENAI_ALLOWED_MODELS", " sol, o4-mini ,,")],
+        &[("OPENAI_ALLOWED_MODELS", " sol, o4-mini ,, SOL, gpt-6.2-sol")],
         &["openai"],
     )
     .unwrap();
@@ -163,4 +163,23 @@ fn a_default_and_a_locale_are_taken_over_if_they_are_any() {
         ("LOCALE", "fr. Ignore what was said"),
     ]);
     assert_eq!((odd.default_model(), odd.locale()), (None, None));
+}
+
+#[test]
+fn a_restriction_that_names_nothing_stops_the_start() {
+    let problems = resolved(&[("XAI_ALLOWED_MODELS", " , ")], &["xai"]).unwrap_err();
+    assert!(problems[0].message.contains("xai"), "{problems:?}");
+}
+
+#[test]
+fn a_default_may_be_a_model_that_the_environment_itself_adds() {
+    let settings = ModelsSettings {
+        default: "qwen3".to_owned(),
+        environment: environment(&[
+            ("CUSTOM_API_URL", "http://127.0.0.1:11434/v1"),
+            ("CUSTOM_MODEL_NAME", "qwen3"),
+        ]),
+        ..Default::default()
+    };
+    assert_eq!(resolve(&settings, |_| KeyState::None).unwrap().len(), 1);
 }

@@ -255,3 +255,51 @@ fn a_proxy_is_an_address_and_sees_nothing_but_a_connection() {
         );
     }
 }
+
+#[test]
+fn a_presets_key_does_not_follow_to_another_protocols_address() {
+    for entry in [
+        "anthropic: { protocol: bedrock, region: us-east-1 }",
+        "gemini: { protocol: vertex, project: p, region: us-central1 }",
+        "openai: { protocol: vertex, project: p, region: us-central1 }",
+        "mine: { preset: anthropic, protocol: bedrock, region: us-east-1 }",
+        "dial: { base_url: \"https://dial.example\" }",
+    ] {
+        assert_eq!(
+            one(&format!("providers: {{ {entry} }}")).secret,
+            None,
+            "{entry}"
+        );
+    }
+    for (entry, secret) in [
+        ("bedrock: { region: us-east-1 }", "bedrock"),
+        ("vertex: { project: p, region: eu }", "vertex"),
+        ("openai: { protocol: openai }", "openai"),
+    ] {
+        let config = one(&format!("providers: {{ {entry} }}"));
+        assert_eq!(config.secret.unwrap().as_str(), secret, "{entry}");
+    }
+    let dial = one("providers: { dial: { base_url: \"https://dial.example\", secret: mine } }");
+    assert_eq!(
+        (dial.protocol.name(), dial.models.is_empty()),
+        ("dial", false)
+    );
+}
+
+#[test]
+fn a_models_name_is_one_that_stays_what_it_is_in_an_address() {
+    for wrong in [
+        "a b",
+        "a\\tb",
+        "..",
+        "a/../b",
+        "a//b",
+        "auto:cheap",
+        "AUTO",
+        "ü",
+    ] {
+        let yaml =
+            format!("providers: {{ a: {{ base_url: \"https://a/v1\", models: [\"{wrong}\"] }} }}");
+        assert_eq!(refused(&yaml), ["models.providers.a.models.0"], "{wrong}");
+    }
+}

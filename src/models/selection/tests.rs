@@ -319,3 +319,20 @@ fn auto_passes_over_a_model_that_the_policy_would_not_let_be_asked() {
         .unwrap();
     assert_eq!(named.model, "strong-slow");
 }
+
+#[test]
+fn a_name_that_is_qualified_by_a_provider_goes_to_no_other() {
+    let two = models(
+        "providers:\n  openai: { base_url: 'https://o/v1', secret: bound, models: [luna] }\n  \
+         router: { base_url: 'https://r/v1', secret: bound, models: [a/one], unlisted_models: true }\n",
+    );
+    assert!(two.select(Some("openai/astra"), None, &[]).is_err());
+    assert_eq!(
+        selected(&two, Some("router/openai/astra")).1,
+        "openai/astra"
+    );
+    assert_eq!(selected(&two, Some("b/two")).0, "router");
+    for wrong in ["b/t\two", "b/..", "b/two ", "b//two"] {
+        assert!(two.select(Some(wrong), None, &[]).is_err(), "{wrong:?}");
+    }
+}

@@ -15,7 +15,7 @@ use crate::{
     secrets::{
         Consumer, NotAllowed, Secret, SecretError, SecretName,
         cache::{AfterRefusal, Fresh, Generation, Known, Mark, Refusal, Settled},
-        chain::{self, Walk},
+        chain::{self, Resolved, Step, Walk},
         event::{SecretEvent, SecretOutcome},
         providers::ErrorKind,
     },
@@ -221,7 +221,8 @@ impl Broker {
                 secret = %key.name,
                 request_id = asker.request_id
             );
-            let resolved = chain::resolve(&key.name, &steps, &asker, &broker.pool, walk)
+            let resolved = broker
+                .resolve(&key.name, &steps, &asker, walk)
                 .instrument(span)
                 .await;
             let outcome = resolved.map(|resolved| {
@@ -231,6 +232,26 @@ impl Broker {
             broker.settle(&key, generation, &outcome);
             outcome
         })
+    }
+
+    /// Asks the places in turn, and exchanges what they have if that is wanted.
+    pub(super) async fn resolve(
+        &self,
+        name: &SecretName,
+        steps: &[Step],
+        asker: &CallIdentity,
+        walk: Walk<'_>,
+    ) -> Result<Resolved, SecretError> {
+        let mut resolved = chain::resolve(name, steps, asker, &self.pool, walk).await?;
+        if let Some(exchange) = &self.bound(name).exchange {
+            let exchanged = exchange.exchanged(resolved.found, &self.pool).await;
+            resolved.found = exchanged.map_err(|error| SecretError::Provider {
+                name: name.clone(),
+                provider: resolved.provider.to_string(),
+                error,
+            })?;
+        }
+        Ok(resolved)
     }
 
     fn settle(self: &Arc<Self>, key: &Key, generation: Generation, outcome: &Outcome) {

@@ -13,7 +13,7 @@ use crate::{
     secrets::{
         Answered, Consumer, Secret, SecretError, SecretName, SecretOutcome,
         cache::Terms,
-        chain::{self, Resolved, Walk},
+        chain::{Resolved, Walk},
         providers::{ErrorKind, Fetch, Lookup, OnError, ProviderError},
     },
 };
@@ -159,7 +159,7 @@ impl Broker {
                     told: Some(&mut answers),
                 };
                 let started = Instant::now();
-                let resolved = chain::resolve(name, &steps, asker, &self.pool, walk).await;
+                let resolved = self.resolve(name, &steps, asker, walk).await;
                 let question = Question {
                     name,
                     consumer: &Consumer::Operator,
@@ -230,7 +230,7 @@ impl Broker {
         };
         let steps = steps.unwrap_or_default();
         let started = Instant::now();
-        let resolved = chain::resolve(name, &steps, question.asker, &self.pool, walk).await;
+        let resolved = self.resolve(name, &steps, question.asker, walk).await;
         self.told(question, resolved, started).await
     }
 

@@ -77,6 +77,24 @@ impl Scanner {
         Ok(())
     }
 
+    /// The same of a text that is base64 of something that is no text, such as an image: what it is
+    /// written in says nothing, and would say everything sooner or later.
+    ///
+    /// # Errors
+    /// As [`Scanner::scan`].
+    pub(in super::super) fn scan_encoded(
+        &self,
+        text: &str,
+        sought: Sought,
+        budget: &mut Budget,
+        hits: &mut Vec<Hit>,
+    ) -> Result<(), Exhausted> {
+        if sought.secrets {
+            self.encoded(text.as_bytes(), budget, hits)?;
+        }
+        Ok(())
+    }
+
     fn unescaped(
         &self,
         text: &[u8],
@@ -97,6 +115,15 @@ impl Scanner {
             return Ok(());
         }
         self.patterns(text, &self.everywhere, budget, hits)?;
+        self.encoded(text, budget, hits)
+    }
+
+    fn encoded(
+        &self,
+        text: &[u8],
+        budget: &mut Budget,
+        hits: &mut Vec<Hit>,
+    ) -> Result<(), Exhausted> {
         base64::decode(text, budget, |plain, source, budget| {
             let mut below = Vec::new();
             // Rules without keywords would see things in what is no text.

@@ -191,3 +191,28 @@ proptest! {
         prop_assert_eq!(redacted(&once), once);
     }
 }
+
+#[test]
+fn an_image_is_looked_into_and_not_taken_for_what_its_base64_happens_to_spell() {
+    // Eight bytes of a PNG and one more, behind which a key of Google's stands by chance.
+    let key = "AIzaSyB4dT7kQ2wX9nLp3VfHjR6mYcEo1GuZs8k";
+    let by_chance = format!("data:image/png;base64,iVBORw0KGgoA{key}AAAAA");
+    assert_eq!(redacted(&by_chance), by_chance);
+    // The same in a text that only says that it is one.
+    let pretended = format!("data:image/png;base64,{key}");
+    assert!(!redacted(&pretended).contains(key));
+    let prompt = format!("data:image/png;base64,iVBORw0KGgoA is how it begins; the key is {key}");
+    assert!(!redacted(&prompt).contains(key));
+    // What is written in an image is found.
+    let written = [
+        b"\x89PNG\r\n\x1a\n",
+        "Comment: google key ".as_bytes(),
+        key.as_bytes(),
+        b" end",
+    ];
+    let image = format!(
+        "data:image/png;base64,{}",
+        BASE64_STANDARD.encode(written.concat())
+    );
+    assert_ne!(redacted(&image), image);
+}

@@ -176,7 +176,7 @@ async fn what_could_be_answered_twice_is_not_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_keeps_failing_is_left_alone_and_then_tried_by_one_call() {
-    let inner = Told::new((0..3).map(|_| down(|_| {})));
+    let inner = Told::new((0..3).map(|_| down(|about| about.is_unsent = true)));
     let careful = careful(
         &inner,
         "retries: 0, breaker: { failures: 3, open_for: 10s }",
@@ -236,4 +236,56 @@ async fn a_queue_that_is_full_and_a_wait_that_is_too_long_are_told() {
     // Whoever gave up holds no place.
     inner.permits.add_permits(10);
     assert!(ask(&careful, "a").await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_model_or_one_prompt_does_closes_the_provider_for_nobody() {
+    let inner = Told::new((0..9).map(|_| down(|about| about.status = Some(502))));
+    let careful = careful(
+        &inner,
+        "retries: 0, breaker: { failures: 1, open_for: 10s }",
+    );
+    for _ in 0..9 {
+        assert_eq!(
+            ask(&careful, "a").await.unwrap_err().code(),
+            "upstream_down"
+        );
+    }
+    assert!(ask(&careful, "a").await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_tries_a_provider_for_all_holds_the_others_up_no_longer_than_a_connection_takes()
+ {
+    let inner = Told::new([down(|about| about.is_unsent = true)]);
+    let careful = careful(
+        &inner,
+        "retries: 0, breaker: { failures: 1, open_for: 10s }",
+    );
+    assert!(ask(&careful, "a").await.is_err());
+    tokio::time::advance(Duration::from_secs(10)).await;
+    inner.permits.forget_permits(1_000_000);
+    let long = tokio::spawn({
+        let careful = Arc::clone(&careful);
+        async move { ask(&careful, "a").await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(ask(&careful, "b").await.unwrap_err().code(), "left_alone");
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    inner.permits.add_permits(10);
+    assert!(ask(&careful, "b").await.is_ok());
+    assert!(long.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_told_what_it_met_itself() {
+    let inner = Told::new((0..2).map(|_| down(|about| about.is_unsent = true)));
+    let careful = careful(
+        &inner,
+        "retries: 5, breaker: { failures: 2, open_for: 10s }",
+    );
+    assert_eq!(
+        ask(&careful, "a").await.unwrap_err().code(),
+        "upstream_down"
+    );
 }

@@ -38,7 +38,7 @@ impl Wire for Messages {
         HeaderMap::from_iter([(version, HeaderValue::from_static(VERSION))])
     }
 
-    fn key_header(&self) -> KeyHeader {
+    fn key_header(&self, _: &ProviderConfig) -> KeyHeader {
         KeyHeader::Named(HeaderName::from_static("x-api-key"))
     }
 

@@ -121,8 +121,9 @@ fn each_model_is_asked_to_think_in_the_way_it_takes() {
 #[test]
 fn the_version_and_the_key_are_headers_and_the_address_is_that_of_the_api() {
     assert_eq!(Messages.headers()["anthropic-version"], "2023-06-01");
-    assert!(matches!(Messages.key_header(), KeyHeader::Named(name) if name == "x-api-key"));
     let config = config("anthropic", |_| {});
+    let header = Messages.key_header(&config);
+    assert!(matches!(header, KeyHeader::Named(name) if name == "x-api-key"));
     let url = Messages.url(&config, &model("{ name: m }")).unwrap();
     assert_eq!(url.as_str(), "https://api.anthropic.com/v1/messages");
 }

@@ -24,7 +24,10 @@ impl Wire for Azure {
         }
     }
 
-    fn key_header(&self) -> KeyHeader {
+    fn key_header(&self, config: &ProviderConfig) -> KeyHeader {
+        if config.bearer_token {
+            return KeyHeader::Bearer;
+        }
         KeyHeader::Named(HeaderName::from_static("api-key"))
     }
 

@@ -31,7 +31,7 @@ impl Wire for Converse {
         "application/vnd.amazon.eventstream, application/json"
     }
 
-    fn key_header(&self) -> KeyHeader {
+    fn key_header(&self, _: &ProviderConfig) -> KeyHeader {
         KeyHeader::Bearer
     }
 

@@ -23,7 +23,10 @@ impl Wire for Dial {
         deployment(&config.base_url, &model.name, version)
     }
 
-    fn key_header(&self) -> KeyHeader {
+    fn key_header(&self, config: &ProviderConfig) -> KeyHeader {
+        if config.bearer_token {
+            return KeyHeader::Bearer;
+        }
         KeyHeader::Named(HeaderName::from_static("api-key"))
     }
 

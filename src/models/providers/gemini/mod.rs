@@ -22,7 +22,7 @@ pub(super) struct GenerateContent;
 
 impl Wire for GenerateContent {
     fn url(&self, config: &ProviderConfig, model: &ModelFacts) -> Option<Url> {
-        let name = model.name.strip_prefix("models/").unwrap_or(&model.name);
+        let name = model.name.as_str();
         // A name of another form would lead elsewhere.
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '@');
         let is_safe = !name.is_empty() && name.chars().all(is_name) && !name.starts_with('.');
@@ -30,7 +30,7 @@ impl Wire for GenerateContent {
         below(&config.base_url, &format!("models/{name}:{METHOD}"))
     }
 
-    fn key_header(&self) -> KeyHeader {
+    fn key_header(&self, _: &ProviderConfig) -> KeyHeader {
         KeyHeader::Named(HeaderName::from_static("x-goog-api-key"))
     }
 

@@ -98,9 +98,8 @@ fn a_model_is_part_of_the_address_and_leads_nowhere_else() {
         "{base}/gemini-3.8-flash:streamGenerateContent?alt=sse"
     ));
     assert_eq!(url("gemini-3.8-flash"), expected);
-    assert_eq!(url("models/gemini-3.8-flash"), expected);
     for wrong in [
-        "", "..", "../x", "a/b", "a?key=b", "a#b", "a:b", "a b", "%2e",
+        "", "..", "models/m", "../x", "a/b", "a?key=b", "a#b", "a:b", "a b", "%2e",
     ] {
         assert_eq!(url(wrong), None, "{wrong}");
     }

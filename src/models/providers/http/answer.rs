@@ -123,7 +123,7 @@ impl Answer {
                     self.take(&text).await?;
                 }
                 Told::Finish(reason) => self.finish_reason = Some(reason),
-                Told::Usage(usage) => self.usage = Some(usage),
+                Told::Usage(usage) => self.usage = usage.believable(),
                 Told::Done => {
                     self.done = true;
                     if !self.begun {

@@ -3,7 +3,7 @@
 //! Dropping it instead would answer another question than was asked.
 
 use crate::models::{
-    Ability, CompletionRequest, ModelErrorKind, ModelFacts, Temperature, Thinking,
+    Ability, CompletionRequest, Image, ModelErrorKind, ModelFacts, Temperature, Thinking,
 };
 
 /// The most images of one request.
@@ -12,7 +12,12 @@ const MAX_IMAGES: usize = 20;
 /// (developers.openai.com/api/reference, `stop`).
 const MAX_STOPS: usize = 4;
 
-pub(super) fn check(request: &CompletionRequest, model: &ModelFacts) -> Result<(), ModelErrorKind> {
+/// `is_near`: the provider is on this machine or in the private network.
+pub(super) fn check(
+    request: &CompletionRequest,
+    model: &ModelFacts,
+    is_near: bool,
+) -> Result<(), ModelErrorKind> {
     let name = &model.name;
     let refuse = |argument, reason: String| {
         Err(ModelErrorKind::InvalidArgument {
@@ -62,6 +67,14 @@ pub(super) fn check(request: &CompletionRequest, model: &ModelFacts) -> Result<(
     }
     if !request.images.is_empty() && !model.may(Ability::Images) {
         return refuse("images", format!("`{name}` does not read images"));
+    }
+    let is_address = |image: &Image| matches!(image, Image::Address(_));
+    if is_near && request.images.iter().any(is_address) {
+        return refuse(
+            "images",
+            "this provider would fetch addresses from within the network; give a data URL"
+                .to_owned(),
+        );
     }
     if request.images.len() > MAX_IMAGES {
         return refuse("images", format!("at most {MAX_IMAGES} at once"));

@@ -17,7 +17,8 @@ use crate::{
 /// How long a pooled connection may wait for its next use, and with it the buffer that may hold
 /// the key.
 const IDLE_LIMIT: Duration = Duration::from_secs(15);
-const IDLE_CONNECTIONS: usize = 4;
+/// How many may wait: as many as a burst of calls leaves behind.
+const IDLE_CONNECTIONS: usize = 32;
 
 /// A client that is built when it is first needed.
 #[derive(Default)]

@@ -25,7 +25,7 @@ use crate::{
     call::{CallContext, CallIdentity, Progress},
     models::{
         Circumstances, Completion, CompletionRequest, Connections, Cost, ModelError,
-        ModelErrorKind, ModelFacts, ModelProvider, ProviderConfig, Stage, Usage,
+        ModelErrorKind, ModelFacts, ModelProvider, ProviderConfig, Stage, Usage, is_model_name,
     },
     secrets::{Binding, Lent, Refusal, Secret, SecretName, Used},
 };
@@ -88,7 +88,7 @@ impl HttpProvider {
                 nearest: Vec::new(),
             })?;
         let model = model.as_ref();
-        check(request, model)?;
+        check(request, model, self.config.is_near())?;
         // Settings are checked at load; this stands where the key would leave.
         if self.config.exposes().is_some() {
             return Err(ModelErrorKind::PlaintextRefused);
@@ -166,7 +166,11 @@ impl HttpProvider {
         trace.key = key.map(describe);
         let answer = Answer::new(self.wire.reader(), key, self.config.max_answer_bytes);
         if let Some(key) = key {
-            key::put(request.headers_mut(), &self.wire.key_header(), key)?;
+            key::put(
+                request.headers_mut(),
+                &self.wire.key_header(&self.config),
+                key,
+            )?;
         }
         // From here on the key is in the request alone: slow upstreams do not fill locked memory.
         let used = lent.map(Lent::put_away);
@@ -250,7 +254,9 @@ impl ModelProvider for HttpProvider {
     fn model(&self, name: &str) -> Option<Cow<'_, ModelFacts>> {
         let listed = self.config.models.iter().find(|model| model.name == name);
         let unlisted = || {
-            let may_be = self.config.unlisted_models && self.config.may_be_asked(name);
+            let may_be = self.config.unlisted_models
+                && is_model_name(name)
+                && self.config.may_be_asked(name);
             may_be.then(|| Cow::Owned(ModelFacts::named(name)))
         };
         listed.map(Cow::Borrowed).or_else(unlisted)
@@ -302,6 +308,7 @@ impl ModelProvider for HttpProvider {
                         key: trace.key,
                         has_begun: trace.has_begun,
                         is_unsent: trace.is_unsent,
+                        also_asked: Vec::new(),
                     };
                     Err(ModelError {
                         kind,
@@ -344,7 +351,8 @@ fn request_id(headers: &HeaderMap, holds_key: impl Fn(&str) -> bool) -> Option<S
 
 /// Why nothing came back. The error itself names the URL and is not passed on.
 fn failure(error: &reqwest::Error, connect: Duration) -> ModelErrorKind {
-    if error.is_timeout() {
+    // A connection that broke while it was waited on times out, too, and was sent on.
+    if error.is_timeout() && error.is_connect() {
         return ModelErrorKind::TimedOut {
             stage: Stage::Connect,
             after: connect,

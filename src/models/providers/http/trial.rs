@@ -47,7 +47,7 @@ pub(in crate::models::providers) fn body(
     model: &ModelFacts,
     request: &CompletionRequest,
 ) -> Result<Value, ModelErrorKind> {
-    check::check(request, model)?;
+    check::check(request, model, config.is_near())?;
     let asked = Asked {
         request,
         model,

@@ -26,7 +26,7 @@ pub trait Wire: Send + Sync {
     }
 
     /// The header that carries the key.
-    fn key_header(&self) -> KeyHeader;
+    fn key_header(&self, config: &ProviderConfig) -> KeyHeader;
 
     /// The body of a request.
     ///

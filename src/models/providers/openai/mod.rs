@@ -28,7 +28,7 @@ impl Wire for ChatCompletions {
         below(&config.base_url, "chat/completions")
     }
 
-    fn key_header(&self) -> KeyHeader {
+    fn key_header(&self, _: &ProviderConfig) -> KeyHeader {
         KeyHeader::Bearer
     }
 

@@ -24,7 +24,7 @@ impl Wire for Responses {
         below(&config.base_url, "responses")
     }
 
-    fn key_header(&self) -> KeyHeader {
+    fn key_header(&self, _: &ProviderConfig) -> KeyHeader {
         KeyHeader::Bearer
     }
 

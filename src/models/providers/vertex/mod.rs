@@ -52,7 +52,7 @@ impl Wire for Vertex {
         )
     }
 
-    fn key_header(&self) -> KeyHeader {
+    fn key_header(&self, _: &ProviderConfig) -> KeyHeader {
         KeyHeader::Bearer
     }
 
