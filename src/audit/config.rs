@@ -248,6 +248,19 @@ mod tests {
     }
 
     #[test]
+    fn checkpoints_are_signed_every_five_minutes_and_every_thousand_records() {
+        let settings = read(
+            "sinks: [ { file: { path: a, checkpoints: { path: b, origin: o, signing_secret: s } } } ]",
+        );
+        let SinkSettings::File(file) = &settings.sinks[0] else {
+            panic!("{settings:?}")
+        };
+        let checkpoints = file.checkpoints.as_ref().unwrap();
+        assert_eq!(checkpoints.every, Duration::from_secs(300));
+        assert_eq!(checkpoints.records, 1000);
+    }
+
+    #[test]
     fn settings_of_a_file_that_would_lose_or_mix_records_are_refused() {
         let file = |settings: &str| {
             refused(&format!(

@@ -31,6 +31,15 @@ fn assert_verifies(setup: &Setup) {
     assert_eq!(ended.status.code(), Some(0), "{ended:?}");
 }
 
+/// With one more secret, which is in a variable.
+fn named(setup: Setup, name: &str, value: &str) -> Setup {
+    let config = std::fs::read_to_string(setup.config_file()).unwrap();
+    let names = format!("  names:\n    {name}: {{ ref: \"env:ONE_MORE_SECRET\" }}\n");
+    let config = config.replacen("  names:\n", &names, 1);
+    crate::support::keyward::write_private(setup.config_file(), &config);
+    setup.env("ONE_MORE_SECRET", value)
+}
+
 fn field<'a>(records: &'a [Value], field: &str) -> Vec<&'a str> {
     records
         .iter()
@@ -123,6 +132,48 @@ fn what_never_became_a_call_is_recorded_too() {
     let ended = &events(&server.setup, "call_ended")[0];
     assert_eq!(ended["principal"], json!({ "id": "farm", "kind": "token" }));
     assert!(events(&server.setup, "server_started")[0]["config_digest"].is_string());
+}
+
+#[test]
+fn the_key_that_the_log_introduces_confirms_the_checkpoints_and_shows_a_cut_end() {
+    let upstream = upstream();
+    let audit = "audit:\n  sinks:\n    - file:\n        path: audit.jsonl\n        checkpoints:\n          \
+                 { path: checkpoints.txt, origin: keyward.example/audit, signing_secret: audit-key }\n";
+    let seed = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    let mut keyward = serve(named(guarded(&upstream, audit), "audit-key", seed));
+    chat(&mut keyward, "ping");
+    keyward.close();
+    let log = keyward.process.stderr_to_end();
+    let key = log.split("verifier_key=").nth(1);
+    let key = key.and_then(|rest| rest.split_whitespace().next());
+    let key = key.unwrap_or_else(|| panic!("{log}")).trim_matches('"');
+
+    let file = audit_file(&keyward.setup);
+    let checkpoints = keyward.setup.folder().join("checkpoints.txt");
+    let verify = || {
+        keyward.setup.run(&[
+            "audit",
+            "verify",
+            file.to_str().unwrap(),
+            "--checkpoints",
+            checkpoints.to_str().unwrap(),
+            "--key",
+            key,
+            "--json",
+        ])
+    };
+    let whole = verify();
+    assert_eq!(whole.status.code(), Some(0), "{whole:?}");
+    let told: Value = serde_json::from_str(&whole.stdout).unwrap();
+    assert_eq!(told["checkpoints"]["confirmed"], 1, "{told}");
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    let end = text.trim_end().rfind('\n').unwrap() + 1;
+    std::fs::write(&file, &text[..end]).unwrap();
+    let cut = verify();
+    assert_eq!(cut.status.code(), Some(1), "{cut:?}");
+    let told: Value = serde_json::from_str(&cut.stdout).unwrap();
+    assert_eq!(told["fault"]["kind"], "cut_off", "{told}");
 }
 
 #[test]
@@ -303,14 +354,11 @@ fn a_value_is_searched_for_by_its_hash_alone() {
     let upstream = upstream();
     let audit = AUDIT.replace("sinks:", "hash_secret: audit-hash\n  sinks:");
     let setup = guarded(&upstream, &audit);
-    let config = std::fs::read_to_string(setup.config_file()).unwrap();
-    let named = config.replacen(
-        "  names:\n",
-        "  names:\n    audit-hash: { ref: \"env:AUDIT_HASH\" }\n",
-        1,
+    let setup = named(
+        setup,
+        "audit-hash",
+        "promise-hash-key-4f7Qz1LmXw93RkTbVn8Hs2Jd",
     );
-    crate::support::keyward::write_private(setup.config_file(), &named);
-    let setup = setup.env("AUDIT_HASH", "promise-hash-key-4f7Qz1LmXw93RkTbVn8Hs2Jd");
     let hashed = setup.run(&["audit", "hash", "the very prompt"]);
     assert!(hashed.status.success(), "{hashed:?}");
     let hash = hashed.stdout.trim().to_owned();

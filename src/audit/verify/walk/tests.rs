@@ -294,9 +294,19 @@ fn a_checkpoint_that_proves_nothing_is_not_passed_over() {
     ] {
         let report = trail.verify_with(&whole, &notes);
         assert_eq!(fault(&report), (0, None, "bad_checkpoint"), "{notes}");
+        assert!(!report.to_string().contains(", line"), "{report}");
         let kind = report.fault.unwrap().kind;
         assert!(matches!(kind, FaultKind::BadCheckpoint { number: n, .. } if n == number));
     }
+}
+
+#[test]
+fn a_long_file_of_checkpoints_is_read_whole() {
+    let trail = Trail::of(1);
+    let notes = vec![trail.sign(0); 2000].join("\n");
+    assert!(notes.len() > 300 * 1024);
+    let report = trail.verify_with(trail.lines.concat(), &notes);
+    assert_eq!((report.is_whole(), report.checkpoints), (true, 2000));
 }
 
 #[test]
