@@ -16,6 +16,7 @@ mod config;
 mod error;
 mod event;
 mod exchange;
+mod form;
 pub mod live;
 pub mod memory;
 mod metrics;

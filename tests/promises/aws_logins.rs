@@ -5,6 +5,7 @@
 //! itself are in `faults`.
 #![cfg(all(feature = "env", feature = "aws"))]
 
+mod bedrock;
 mod faults;
 mod hosts;
 mod regions;

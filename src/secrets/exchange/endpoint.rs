@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::Form;
+use crate::secrets::form::Form;
 use crate::{
     outbound,
     secrets::providers::{ErrorKind, ProviderError},

@@ -1,7 +1,7 @@
 //! Microsoft Entra ID: an application's secret for its access token
 //! (learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow).
 
-use super::{Form, put};
+use crate::secrets::form::{Form, put};
 
 #[derive(Debug)]
 pub(super) struct Entra {

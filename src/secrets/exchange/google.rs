@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Form, put};
+use crate::secrets::form::{Form, put};
 use crate::secrets::providers::{ErrorKind, ProviderError};
 
 /// How long an assertion is good for, in seconds: an hour is the most that Google takes.

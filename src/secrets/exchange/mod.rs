@@ -39,9 +39,6 @@ enum Kind {
     Entra(Entra),
 }
 
-/// A form (`application/x-www-form-urlencoded`), wiped when dropped.
-type Form = zeroize::Zeroizing<Vec<u8>>;
-
 impl Exchange {
     /// A token for the secret that was found.
     pub(super) async fn exchanged(
@@ -70,24 +67,6 @@ impl Exchange {
             created_at: found.created_at,
             expires_at: Some(found.expires_at.map_or(ends, |end| end.min(ends))),
         })
-    }
-}
-
-/// Appends `name=value`, percent-encoded.
-fn put(form: &mut Form, name: &str, value: &[u8]) {
-    if !form.is_empty() {
-        form.push(b'&');
-    }
-    form.extend_from_slice(name.as_bytes());
-    form.push(b'=');
-    for byte in value {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            form.push(*byte);
-        } else {
-            const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-            form.extend_from_slice(&[b'%', DIGITS[high], DIGITS[low]]);
-        }
     }
 }
 

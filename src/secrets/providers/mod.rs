@@ -33,6 +33,8 @@ mod value;
 mod well_known;
 
 pub use crate::protection::BreakerSettings;
+#[cfg(feature = "aws")]
+pub use aws::bedrock;
 pub use error::{ErrorKind, ProviderError};
 pub use limits::Limits;
 pub use provider::{BuildContext, Fetch, Found, Lookup, OnError, Presence, SecretProvider};

@@ -68,6 +68,8 @@ registry! {
     vault, "vault", VaultSettings;
     /// AWS Secrets Manager.
     aws, "aws", AwsSettings;
+    /// Amazon Bedrock's API keys, made of AWS credentials.
+    bedrock, "aws", BedrockSettings;
     /// Commands that print a secret.
     exec, "exec", ExecSettings;
 }

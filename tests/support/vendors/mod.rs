@@ -107,7 +107,7 @@ impl Vendor {
     }
 
     /// What the vendor would say against a request with a right key.
-    pub(super) fn refuse(self, seen: &Seen) -> Option<Response> {
+    pub fn refuse(self, seen: &Seen) -> Option<Response> {
         match self {
             Self::Responses => responses::refuse(seen),
             Self::Anthropic => anthropic::refuse(seen),
@@ -120,7 +120,7 @@ impl Vendor {
     }
 
     /// Its answer.
-    pub(super) fn answer(self, text: &str) -> Response {
+    pub fn answer(self, text: &str) -> Response {
         match self {
             Self::Responses => responses::answer(text),
             Self::Anthropic => anthropic::answer(text),

@@ -9,12 +9,10 @@ use serde::Deserialize;
 
 use super::{
     client::LazyClient,
-    credentials::TakenCredentials,
-    held::Held,
     http::{Ground, Proxy},
-    login::Login,
+    keys::Keys,
     place::validate,
-    provider::{AwsProvider, Keys},
+    provider::AwsProvider,
     role::AssumeRoleSettings,
 };
 use crate::{
@@ -145,21 +143,9 @@ impl ProviderSettings for AwsSettings {
             allow_plaintext: self.allow_plaintext,
             proxy: Proxy::of(cx.environment),
         };
-        let taken = TakenCredentials::of(cx);
-        let keys = if taken.are_set() && role.is_none() {
-            Keys::Taken(taken)
-        } else {
-            let login = Login {
-                ground: ground.clone(),
-                taken,
-                role,
-                sts,
-            };
-            Keys::Held(Held::new(Box::new(login), Arc::clone(cx.pool)))
-        };
         Ok(Arc::new(AwsProvider {
+            keys: Keys::of(cx, ground.clone(), role, sts),
             client: LazyClient::new(ground, endpoint),
-            keys,
             lookup,
             limits: self.limits(),
             on_error: self.on_error,

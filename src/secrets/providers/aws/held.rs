@@ -88,6 +88,13 @@ pub(super) struct Origin {
     is_kept: bool,
 }
 
+impl Origin {
+    /// When they end, or are looked for anew.
+    pub(super) fn good_until(&self) -> SystemTime {
+        self.resting.good_until
+    }
+}
+
 impl Held {
     pub(super) fn new(finder: Box<dyn Find>, pool: Arc<Pool>) -> Arc<Self> {
         Arc::new(Self {

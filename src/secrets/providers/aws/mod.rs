@@ -6,6 +6,7 @@
 
 mod answer;
 mod batch;
+pub mod bedrock;
 mod client;
 mod config;
 mod credentials;
@@ -13,6 +14,7 @@ mod failure;
 mod guard;
 mod held;
 mod http;
+mod keys;
 mod login;
 mod login_failure;
 mod place;

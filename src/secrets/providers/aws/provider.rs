@@ -1,7 +1,5 @@
 //! The provider itself: one fetch, with credentials that may have to be found first.
 
-use std::sync::Arc;
-
 use aws_sdk_secretsmanager::{
     Client,
     config::{Builder, Credentials, IdentityCache, Region},
@@ -12,9 +10,9 @@ use super::{
     answer::Answer,
     batch,
     client::LazyClient,
-    credentials::TakenCredentials,
     failure::{Asked, classify},
-    held::{Held, Origin},
+    held::Origin,
+    keys::Keys,
     place::{Place, validate},
 };
 use crate::secrets::{
@@ -32,14 +30,6 @@ pub(super) struct AwsProvider {
     pub(super) lookup: Option<Template>,
     pub(super) limits: Limits,
     pub(super) on_error: OnError,
-}
-
-/// Where the credentials for a request come from. Both rest in the pool.
-pub(super) enum Keys {
-    /// The environment had them at start, and they are used as they are.
-    Taken(TakenCredentials),
-    /// They were found, or a role was assumed.
-    Held(Arc<Held>),
 }
 
 /// One request's way to Secrets Manager.
@@ -77,19 +67,7 @@ impl AwsProvider {
     /// With the credentials at hand.
     pub(super) async fn way(&self) -> Result<Way<'_>, ProviderError> {
         let client = self.client.get().await?;
-        let (credentials, origin) = match &self.keys {
-            Keys::Taken(taken) => {
-                let credentials = taken.credentials()?.ok_or_else(|| {
-                    let detail = "AWS_ACCESS_KEY_ID was not set when Keyward started";
-                    ProviderError::new(ErrorKind::LoginFailed, detail)
-                })?;
-                (credentials, None)
-            }
-            Keys::Held(held) => {
-                let (credentials, origin) = held.get().await?;
-                (credentials, Some(origin))
-            }
-        };
+        let (credentials, origin) = self.keys.get().await?;
         Ok(Way {
             client,
             credentials,
@@ -104,10 +82,8 @@ impl AwsProvider {
         way: &Way<'_>,
         error: &ProviderError,
     ) -> Result<Option<Way<'_>>, ProviderError> {
-        match (&self.keys, &way.origin) {
-            (Keys::Held(held), Some(origin))
-                if error.kind == ErrorKind::LoginFailed && held.forget(origin) =>
-            {
+        match &way.origin {
+            Some(origin) if error.kind == ErrorKind::LoginFailed && self.keys.forget(origin) => {
                 self.way().await.map(Some)
             }
             _ => Ok(None),
