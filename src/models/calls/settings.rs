@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitSettings {
-    /// Calls of the provider that run at once. Default: 100.
+    /// Calls of the provider that run at once. Default: 1000.
     pub concurrent: usize,
     /// Calls of one of its models that run at once. Default: as many.
     pub concurrent_per_model: Option<usize>,
@@ -17,7 +17,7 @@ pub struct LimitSettings {
 impl Default for LimitSettings {
     fn default() -> Self {
         Self {
-            concurrent: 100,
+            concurrent: 1000,
             concurrent_per_model: None,
             waiting: 1000,
         }
