@@ -44,6 +44,10 @@ impl ModelProvider for AtOnce {
         "at-once"
     }
 
+    fn host(&self) -> String {
+        "at-once.example".to_owned()
+    }
+
     fn models(&self) -> &[ModelFacts] {
         &self.models
     }

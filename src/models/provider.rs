@@ -16,6 +16,9 @@ pub trait ModelProvider: Send + Sync {
     /// The provider's name in configuration.
     fn name(&self) -> &str;
 
+    /// The host that requests and keys go to, with the port if it is not the scheme's own.
+    fn host(&self) -> String;
+
     /// The models that may be asked for, the preferred first.
     fn models(&self) -> &[ModelFacts];
 

@@ -309,6 +309,8 @@ fn models_are_listed_shown_and_tried_from_the_command_line() {
         (&shown["model"], &shown["context_window"]),
         (&json!(MODEL), &json!(1000))
     );
+    let host = upstream.base_url().split('/').nth(2).unwrap().to_owned();
+    assert_eq!(shown["host"], host, "where the key would go");
     assert!(upstream.seen().is_empty());
     let checked = setup.run(&["models", "check", "mine", "--json"]);
     assert_eq!(checked.status.code(), Some(0), "{checked:?}");

@@ -38,12 +38,13 @@ pub(super) async fn check(world: World, name: &str, as_json: bool) -> Exit {
     let latency_ms = milliseconds(began.elapsed());
     world.broker.close().await;
     let (model, provider) = (&selected.model, selected.provider.name());
+    let host = selected.provider.host();
     let completion = match answer {
         Ok(completion) => completion,
         Err(error) if as_json => {
             print(json!({
-                "model": model, "provider": provider, "answered": false, "latency_ms": latency_ms,
-                "code": error.code(), "error": error.to_string(), "detail": error.operator(),
+                "model": model, "provider": provider, "host": host, "answered": false,
+                "latency_ms": latency_ms, "code": error.code(), "error": error.to_string(), "detail": error.operator(),
             }));
             return Exit::Invalid;
         }
@@ -54,13 +55,13 @@ pub(super) async fn check(world: World, name: &str, as_json: bool) -> Exit {
     };
     if as_json {
         print(json!({
-            "model": model, "provider": provider, "answered": true, "latency_ms": latency_ms,
-            "usage": completion.usage, "cost_usd": completion.cost, "key": completion.key,
+            "model": model, "provider": provider, "host": host, "answered": true,
+            "latency_ms": latency_ms, "usage": completion.usage, "cost_usd": completion.cost, "key": completion.key,
             "finish_reason": completion.finish_reason,
         }));
         return Exit::Done;
     }
-    print(format_args!("model     {model} via {provider}"));
+    print(format_args!("model     {model} via {provider}, at {host}"));
     print(format_args!("answered  in {latency_ms} ms"));
     print(match completion.usage {
         Some(usage) => format!(

@@ -52,6 +52,7 @@ fn told(world: &World, selected: &Selected, facts: &ModelFacts) -> Value {
     json!({
         "model": facts.name,
         "provider": selected.provider.name(),
+        "host": selected.provider.host(),
         "secret": selected.provider.secret().map(ToString::to_string),
         "aliases": facts.aliases,
         "description": facts.description,

@@ -210,6 +210,10 @@ impl ModelProvider for Careful {
         self.inner.model(name)
     }
 
+    fn host(&self) -> String {
+        self.inner.host()
+    }
+
     fn secret(&self) -> Option<&SecretName> {
         self.inner.secret()
     }

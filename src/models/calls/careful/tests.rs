@@ -42,6 +42,10 @@ impl ModelProvider for Told {
         "told"
     }
 
+    fn host(&self) -> String {
+        "told.example".to_owned()
+    }
+
     fn models(&self) -> &[ModelFacts] {
         &self.facts
     }

@@ -247,6 +247,10 @@ impl ModelProvider for HttpProvider {
         &self.config.name
     }
 
+    fn host(&self) -> String {
+        self.config.base_url.authority().to_owned()
+    }
+
     fn models(&self) -> &[ModelFacts] {
         &self.config.models
     }
