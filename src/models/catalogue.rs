@@ -5,7 +5,7 @@
 //! settings are the operator's and win over it. It names the variable a key is usually in so
 //! that advice can say it; it never reads one.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer};
@@ -56,9 +56,40 @@ pub struct Preset {
     /// Whether usage must be, and may be, asked for in a stream of chat/completions.
     #[serde(default = "yes")]
     pub include_usage: bool,
-    /// A handful of current models; the first is the one that `auto` means.
+    /// What the file says of its models, as text.
+    #[serde(skip)]
+    listed: &'static str,
+    #[serde(skip)]
+    models: OnceLock<Vec<ModelFacts>>,
+}
+
+/// The part of a file that is read when a vendor is used: reading all of all costs a start more
+/// than everything else that it does.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listed {
     #[serde(deserialize_with = "facts")]
-    pub models: Vec<ModelFacts>,
+    models: Vec<ModelFacts>,
+}
+
+impl Preset {
+    /// One file. A test asserts that both parts of each parse.
+    fn read(text: &'static str) -> Option<Self> {
+        let (head, _) = text.split_once("\nmodels:\n")?;
+        let mut preset: Self = serde_saphyr::from_str(head).ok()?;
+        preset.listed = text.get(head.len()..)?;
+        Some(preset)
+    }
+
+    /// A handful of current models; the first is the one that `auto` means.
+    #[must_use]
+    pub fn models(&self) -> &[ModelFacts] {
+        self.models.get_or_init(|| {
+            serde_saphyr::from_str(self.listed)
+                .map(|listed: Listed| listed.models)
+                .unwrap_or_default()
+        })
+    }
 }
 
 fn yes() -> bool {
@@ -92,13 +123,8 @@ pub enum MaxTokensField {
 /// configured.
 #[must_use]
 pub fn presets() -> &'static [Preset] {
-    // The files are compiled in; a test asserts that each of them parses.
-    static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
-        FILES
-            .iter()
-            .filter_map(|text| serde_saphyr::from_str(text).ok())
-            .collect()
-    });
+    static PRESETS: LazyLock<Vec<Preset>> =
+        LazyLock::new(|| FILES.iter().filter_map(|text| Preset::read(text)).collect());
     &PRESETS
 }
 

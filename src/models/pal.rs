@@ -271,7 +271,7 @@ where
     'static: 'a,
 {
     let preset = presets().iter().find(|preset| preset.name == provider);
-    let mut models = preset.into_iter().flat_map(|preset| &preset.models);
+    let mut models = preset.into_iter().flat_map(|preset| preset.models());
     let known = models.find(|model| model.answers_to(name));
     known.map_or(name, |model| &model.name)
 }

@@ -192,7 +192,7 @@ fn default_is_known(settings: &ModelsSettings, providers: &[ProviderConfig]) -> 
     let is_of_a_vendor = || {
         let mut models = presets().iter().flat_map(|preset| {
             preset
-                .models
+                .models()
                 .iter()
                 .map(|model| (preset.name.as_str(), model))
         });
@@ -611,9 +611,7 @@ fn models(
     preset: Option<&Preset>,
     refuse: &mut impl FnMut(&str, &str, &str),
 ) -> Vec<ModelFacts> {
-    let known = preset
-        .map(|preset| preset.models.as_slice())
-        .unwrap_or_default();
+    let known = preset.map(Preset::models).unwrap_or_default();
     if entry.models.is_empty() {
         if known.is_empty() && !entry.unlisted_models {
             refuse(

@@ -11,9 +11,11 @@ use crate::{
 #[test]
 fn every_shipped_catalogue_parses() {
     for text in FILES {
-        let preset: Result<Preset, _> = serde_saphyr::from_str(text);
-        let preset = preset.unwrap_or_else(|error| panic!("{error}\n{text}"));
-        assert!(!preset.models.is_empty(), "{}", preset.name);
+        let preset = Preset::read(text).unwrap_or_else(|| panic!("{text}"));
+        let listed: Result<Listed, _> = serde_saphyr::from_str(preset.listed);
+        let listed = listed.unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert!(!listed.models.is_empty(), "{}", preset.name);
+        assert_eq!(listed.models, preset.models());
         if let Some(base_url) = preset.base_url {
             assert!(base_url.starts_with("https://"), "{}", preset.name);
             assert!(!base_url.ends_with('/'), "{}", preset.name);
@@ -27,7 +29,7 @@ fn no_name_or_alias_stands_for_two_models() {
     // What several services sell under one name is one model.
     let mut seen: HashMap<String, (&str, bool)> = HashMap::new();
     for preset in presets() {
-        for model in &preset.models {
+        for model in preset.models() {
             let names = std::iter::once((&model.name, false));
             for (name, is_alias) in names.chain(model.aliases.iter().map(|alias| (alias, true))) {
                 let lower = name.to_ascii_lowercase();
@@ -44,7 +46,7 @@ fn no_name_or_alias_stands_for_two_models() {
 #[test]
 fn what_is_stated_of_a_model_is_sane() {
     for preset in presets() {
-        for model in &preset.models {
+        for model in preset.models() {
             let name = format!("{}/{}", preset.name, model.name);
             let context = model.context_window.unwrap_or(u64::MAX);
             assert!(context >= 4_096, "{name}");
@@ -98,10 +100,10 @@ fn what_is_stated_of_a_model_is_sane() {
                 "{name}"
             );
         }
-        assert!(preset.models[0].abilities.is_some(), "{}", preset.name);
+        assert!(preset.models()[0].abilities.is_some(), "{}", preset.name);
         assert!(
             preset
-                .models
+                .models()
                 .iter()
                 .any(|model| model.may(Ability::SystemPrompt))
         );
