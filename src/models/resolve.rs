@@ -5,14 +5,19 @@
 //! preset's own address. An entry called `openai` that leads elsewhere gets no key unless it
 //! names one.
 
-use std::{collections::BTreeMap, path::PathBuf};
+mod listed;
+mod way;
 
-use glob::{MatchOptions, Pattern};
-use reqwest::{
-    Url,
-    header::{HeaderMap, HeaderName, HeaderValue},
+use std::path::PathBuf;
+
+use glob::Pattern;
+use reqwest::{Url, header::HeaderMap};
+
+pub(super) use self::listed::is_model_name;
+use self::{
+    listed::{IN_ANY_CASE, allowed, models},
+    way::{headers, is_plain_proxy, parse_base_url},
 };
-
 use super::{
     calls::LimitSettings,
     catalogue::{MaxTokensField, Preset, preset, presets},
@@ -22,7 +27,6 @@ use super::{
     selection::Category,
 };
 use crate::{
-    key_shape,
     outbound::{is_loopback, is_private},
     protection::BreakerSettings,
     secrets::{KeyState, SecretName},
@@ -430,58 +434,6 @@ fn base_url_of(protocol: Protocol, entry: &ModelProviderSettings) -> Option<Stri
     }
 }
 
-/// The patterns of `allowed_models`, and which of `models` they allow.
-fn allowed(
-    entry: &ModelProviderSettings,
-    models: Vec<ModelFacts>,
-    refuse: &mut impl FnMut(&str, &str, &str),
-) -> (Option<Vec<Pattern>>, Vec<ModelFacts>) {
-    let Some(written) = &entry.allowed_models else {
-        return (None, models);
-    };
-    if written.is_empty() {
-        let help = "leave it out for all of them, or remove the provider";
-        refuse(
-            "allowed_models",
-            "an empty list means no model at all",
-            help,
-        );
-    }
-    let mut patterns = Vec::with_capacity(written.len());
-    for (index, text) in written.iter().enumerate() {
-        let key = format!("allowed_models.{index}");
-        let Ok(pattern) = Pattern::new(text) else {
-            refuse(
-                &key,
-                "this is no pattern",
-                "write a name, with `*` for any text",
-            );
-            continue;
-        };
-        let is_known = models.iter().any(|model| is_meant(&pattern, model));
-        if !is_known && !entry.unlisted_models && !models.is_empty() {
-            let help = "correct it: a list that allows less than it seems to is a mistake";
-            refuse(&key, "no model of this provider has such a name", help);
-        }
-        patterns.push(pattern);
-    }
-    let is_allowed = |model: &ModelFacts| patterns.iter().any(|pattern| is_meant(pattern, model));
-    let models = models.into_iter().filter(is_allowed).collect();
-    (Some(patterns), models)
-}
-
-/// In any case, as models are asked for.
-const IN_ANY_CASE: MatchOptions = MatchOptions {
-    case_sensitive: false,
-    require_literal_separator: false,
-    require_literal_leading_dot: false,
-};
-
-fn is_meant(pattern: &Pattern, model: &ModelFacts) -> bool {
-    let mut names = std::iter::once(&model.name).chain(&model.aliases);
-    names.any(|name| pattern.matches_with(name, IN_ANY_CASE))
-}
-
 struct UnknownPreset;
 
 /// The preset that completes an entry: the one it names, or the one of its own name unless it
@@ -506,155 +458,11 @@ fn leads_to(base_url: Option<&str>, preset: &Preset) -> bool {
     own.is_some() && base_url.and_then(parse) == own
 }
 
-/// The address of an API; a `/` at its end does not count.
-fn parse_base_url(base: &str) -> Result<Url, (&'static str, &'static str)> {
-    let url = Url::parse(base).map_err(|_| {
-        (
-            "not a URL",
-            "write an address such as `https://api.openai.com/v1`",
-        )
-    })?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        return Err((
-            "not an http or https URL",
-            "write `https://…` or `http://127.0.0.1:…`",
-        ));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err((
-            "a URL must not hold a user or a password",
-            "name a secret with `secret:`; whatever was written here now stands in a file",
-        ));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err((
-            "a base URL has no `?query` and no `#fragment`",
-            "write only the address; keys go into the Authorization header by `secret:`",
-        ));
-    }
-    Url::parse(url.as_str().trim_end_matches('/')).map_err(|_| ("not a URL", "write an address"))
-}
-
-/// Headers that this program, or the connection, sets itself.
-const OWN_HEADERS: [&str; 12] = [
-    "host",
-    "content-type",
-    "content-length",
-    "content-encoding",
-    "accept",
-    "accept-encoding",
-    "connection",
-    "expect",
-    "te",
-    "trailer",
-    "upgrade",
-    "transfer-encoding",
-];
-
-/// What stands in the names of headers that carry a key around the broker.
-const KEY_WORDS: [&str; 6] = ["auth", "key", "token", "secret", "cookie", "password"];
-
-fn headers(
-    written: &BTreeMap<String, String>,
-    refuse: &mut impl FnMut(&str, &str, &str),
-) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    for (name, value) in written {
-        let key = format!("headers.{name}");
-        let lower = name.to_ascii_lowercase();
-        let is_own = OWN_HEADERS.contains(&lower.as_str())
-            || KEY_WORDS.iter().any(|word| lower.contains(word));
-        if is_own || key_shape::looks_like_key(value) {
-            refuse(
-                &key,
-                "keys and what the protocol sends are not written here",
-                "name a secret with `secret:`; whatever was written here now stands in a file",
-            );
-            continue;
-        }
-        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            (Ok(name), Ok(value)) => {
-                headers.insert(name, value);
-            }
-            _ => refuse(&key, "this is no header", "correct it, or leave it out"),
-        }
-    }
-    headers
-}
-
-/// Whether a text can be a model's name. It may become a step of an address, where dots would lead
-/// up, and where line ends and tabs would vanish after the policy had seen them.
-pub(super) fn is_model_name(name: &str) -> bool {
-    (1..=128).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_graphic())
-        && !name.split('/').any(|step| matches!(step, "." | ".." | ""))
-}
-
-fn is_plain_proxy(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https")
-        && url.has_host()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.path() == "/"
-        && url.query().is_none()
-}
-
 fn is_plain_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-}
-
-fn models(
-    entry: &ModelProviderSettings,
-    preset: Option<&Preset>,
-    refuse: &mut impl FnMut(&str, &str, &str),
-) -> Vec<ModelFacts> {
-    let known = preset.map(Preset::models).unwrap_or_default();
-    if entry.models.is_empty() {
-        if known.is_empty() && !entry.unlisted_models {
-            refuse(
-                "models",
-                "no models are listed",
-                "list the names that the server knows, such as `[\"qwen3:32b\"]`",
-            );
-        }
-        return known.to_vec();
-    }
-    let mut models: Vec<ModelFacts> = Vec::new();
-    for (index, written) in entry.models.iter().enumerate() {
-        let facts = known
-            .iter()
-            .find(|facts| facts.answers_to(&written.name))
-            .cloned();
-        let facts = facts.unwrap_or_else(|| ModelFacts::named(&written.name));
-        let facts = facts.overridden(written);
-        let key = format!("models.{index}");
-        for name in std::iter::once(&facts.name).chain(&facts.aliases) {
-            if Category::of(name).is_some() {
-                refuse(
-                    &key,
-                    "`auto` and what begins with `auto:` stand for a choice, not for a model",
-                    "rename it",
-                );
-            } else if !is_model_name(name) {
-                refuse(
-                    &key,
-                    "a model's name is 1 to 128 visible ASCII characters, and not `.` or `..`",
-                    "correct it",
-                );
-            } else if models.iter().any(|other| other.answers_to(name)) {
-                refuse(
-                    &key,
-                    "another model of this provider has this name",
-                    "remove one",
-                );
-            }
-        }
-        models.push(facts);
-    }
-    models
 }
 
 #[cfg(test)]
