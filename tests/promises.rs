@@ -31,6 +31,7 @@ mod promises {
     mod configuration;
     mod demo;
     mod destinations;
+    mod exchanged;
     mod exec;
     mod guarded;
     mod http_token;

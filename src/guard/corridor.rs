@@ -357,13 +357,12 @@ impl Corridor {
         let usage = self.ledger.of(&scene.caller.principal.id);
         let mut decisions = Vec::with_capacity(plan.instead.len());
         for other in std::mem::take(&mut plan.instead) {
-            let secret = other.provider.secret().map(ToString::to_string);
             let scene = Scene {
                 caller: scene.caller,
                 shape: scene.shape,
                 model: Some(other.model.clone()),
                 provider: Some(other.provider.name().to_owned()),
-                secrets: secret.into_iter().collect(),
+                secrets: other.secrets(),
             };
             let decision = self.policy.input(&scene.facts(arguments, usage)).await;
             if decision.verdict == Verdict::Allow {

@@ -141,6 +141,11 @@ pub struct ModelProviderSettings {
     pub proxy: Option<String>,
     /// A PEM file of the only authorities to trust for this provider. Default: the system's.
     pub ca_file: Option<PathBuf>,
+    /// A PEM file with the certificate that is shown where the server, or a gateway before it, asks
+    /// for one, and with what is between it and its authority. Default: none.
+    pub client_certificate_file: Option<PathBuf>,
+    /// The name of the secret that is its private key, in PEM.
+    pub client_key_secret: Option<SecretName>,
     /// How long to wait.
     pub timeouts: Timeouts,
     /// How many calls run and wait at once.
@@ -178,6 +183,8 @@ impl Default for ModelProviderSettings {
             allow_plaintext: false,
             proxy: None,
             ca_file: None,
+            client_certificate_file: None,
+            client_key_secret: None,
             timeouts: Timeouts::default(),
             limits: LimitSettings::default(),
             retries: 2,

@@ -30,6 +30,6 @@ pub use image::{Image, ImageKind, NoImage};
 pub use pal::PalEnvironment;
 pub use provider::ModelProvider;
 use resolve::is_model_name;
-pub use resolve::{Exposed, ProviderConfig, resolve, validate};
+pub use resolve::{ClientCertificate, Exposed, ProviderConfig, resolve, validate};
 pub use selection::{Asker, Category, ModelListing, Models};
 pub use thinking::{Budget, Level, Levels, Thinking, ThinkingMode};

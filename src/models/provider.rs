@@ -31,7 +31,12 @@ pub trait ModelProvider: Send + Sync {
     /// The secret that a request carries; `None` sends none.
     fn secret(&self) -> Option<&SecretName>;
 
-    /// Whether configuration lets `asker`'s call use that secret; true without one. Asks no store.
+    /// Every secret that a call uses: that one, and what proves a client certificate.
+    fn secrets(&self) -> Vec<&SecretName> {
+        self.secret().into_iter().collect()
+    }
+
+    /// Whether configuration lets `asker`'s call use those secrets; true without any. Asks no store.
     fn admits(&self, asker: &CallIdentity) -> bool;
 
     /// Asks `request.model`, which must be the name of a [`Self::model`], and waits for the

@@ -16,7 +16,7 @@ use reqwest::{Url, header::HeaderMap};
 pub(super) use self::listed::is_model_name;
 use self::{
     listed::{IN_ANY_CASE, allowed, models},
-    way::{headers, is_plain_proxy, parse_base_url},
+    way::{client_certificate, headers, is_plain_proxy, parse_base_url},
 };
 use super::{
     calls::LimitSettings,
@@ -72,6 +72,8 @@ pub struct ProviderConfig {
     pub proxy: Option<Url>,
     /// The authorities to trust, instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// What is shown to a server that asks who connects.
+    pub client_certificate: Option<ClientCertificate>,
     /// Deadlines.
     pub timeouts: Timeouts,
     /// How many calls run and wait at once.
@@ -84,6 +86,15 @@ pub struct ProviderConfig {
     pub allowed_models: Option<Vec<Pattern>>,
     /// The longest answer, in bytes of text.
     pub max_answer_bytes: usize,
+}
+
+/// A certificate and the secret that proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The PEM file of the certificate, with what is between it and its authority.
+    pub file: PathBuf,
+    /// The private key, in PEM.
+    pub key: SecretName,
 }
 
 /// Something that must not cross a network in clear text.
@@ -292,6 +303,7 @@ fn complete(
             .filter(|_| at_preset)
             .map(|preset| preset.secret.clone())
     });
+    let client_certificate = client_certificate(entry, base_url.as_ref().ok(), &mut refuse);
     let models = models(entry, preset, &mut refuse);
     let (allowed, models) = allowed(entry, models, &mut refuse);
     for (key, value, most) in [
@@ -356,6 +368,7 @@ fn complete(
         allow_plaintext: entry.allow_plaintext,
         proxy: proxy.clone(),
         ca_file: entry.ca_file.clone(),
+        client_certificate,
         timeouts: entry.timeouts,
         limits: entry.limits,
         retries: entry.retries,

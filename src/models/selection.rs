@@ -14,31 +14,38 @@ use super::{
     Thinking,
     calls::Careful,
     config::ModelsSettings,
-    providers,
+    providers::{self, Keys},
     resolve::{ProviderConfig, qualified, resolve},
 };
 use crate::{
     call::CallIdentity,
     nearest::nearest,
-    secrets::{Binding, Broker, Consumer, KeyState, SecretName},
+    secrets::{Broker, Consumer, KeyState, SecretName},
     settings::Problem,
 };
 
 mod auto;
 
-/// The use of a provider's secret, as far as configuration allows it.
-fn bind(config: &ProviderConfig, keys: &Arc<Broker>) -> Result<Option<Binding>, Problem> {
-    let Some(name) = &config.secret else {
-        return Ok(None);
+/// The use of a provider's secrets, as far as configuration allows it.
+fn bind(config: &ProviderConfig, broker: &Arc<Broker>) -> Result<Keys, Problem> {
+    let bound = |setting: &str, name: Option<&SecretName>| {
+        let Some(name) = name else {
+            return Ok(None);
+        };
+        let consumer = Consumer::ModelProvider(config.name.clone());
+        let bound = broker.bind(name, consumer, Some(config.base_url.clone()));
+        bound.map(Some).map_err(|refused| {
+            Problem::at(
+                ["models", "providers", config.name.as_str(), setting],
+                refused.to_string(),
+                "extend that list under `secrets.names`, or name another secret",
+            )
+        })
     };
-    let consumer = Consumer::ModelProvider(config.name.clone());
-    let bound = keys.bind(name, consumer, Some(config.base_url.clone()));
-    bound.map(Some).map_err(|refused| {
-        Problem::at(
-            ["models", "providers", config.name.as_str(), "secret"],
-            refused.to_string(),
-            "extend that list under `secrets.names`, or name another secret",
-        )
+    let certificate = config.client_certificate.as_ref();
+    Ok(Keys {
+        key: bound("secret", config.secret.as_ref())?,
+        client_key: bound("client_key_secret", certificate.map(|shown| &shown.key))?,
     })
 }
 
@@ -108,17 +115,19 @@ impl Models {
         metrics: &ModelMetrics,
     ) -> Result<Self, Vec<Problem>> {
         let mut configs = resolve(settings, |name| keys.key_state(name))?;
-        let unplaced: Vec<Problem> = configs
-            .iter()
-            .filter(|config| {
-                config
-                    .secret
-                    .as_ref()
-                    .is_some_and(|name| !keys.has_place(name))
-            })
-            .map(|config| {
+        let named = configs.iter().flat_map(|config| {
+            let certificate = config.client_certificate.as_ref();
+            let client_key = certificate.map(|certificate| &certificate.key);
+            [
+                (config, "secret", config.secret.as_ref()),
+                (config, "client_key_secret", client_key),
+            ]
+        });
+        let unplaced: Vec<Problem> = named
+            .filter(|(_, _, name)| name.is_some_and(|name| !keys.has_place(name)))
+            .map(|(config, setting, _)| {
                 Problem::at(
-                    ["models", "providers", config.name.as_str(), "secret"],
+                    ["models", "providers", config.name.as_str(), setting],
                     "nothing says where this secret is",
                     "bind its name under `secrets.names`, or give a provider of `secrets.chain` \
                      a `lookup`",
@@ -129,17 +138,21 @@ impl Models {
             return Err(unplaced);
         }
         for config in &mut configs {
-            if let (Some(file), Some(dir)) = (&mut config.ca_file, config_dir) {
-                *file = dir.join(&file);
+            let certificate = config.client_certificate.as_mut();
+            let files = certificate.map(|certificate| &mut certificate.file);
+            for file in files.into_iter().chain(&mut config.ca_file) {
+                if let Some(dir) = config_dir {
+                    *file = dir.join(&file);
+                }
             }
         }
         let mut problems = Vec::new();
         let mut built: Vec<Arc<dyn ModelProvider>> = Vec::new();
         for config in configs {
             match bind(&config, &keys) {
-                Ok(key) => {
+                Ok(keys) => {
                     let limits = config.clone();
-                    let provider = providers::build(config, key);
+                    let provider = providers::build(config, keys);
                     built.push(Arc::new(Careful::new(provider, &limits, metrics.clone())));
                 }
                 Err(problem) => problems.push(problem),
@@ -290,7 +303,8 @@ impl Models {
     pub fn secrets(&self) -> impl Iterator<Item = SecretName> {
         self.providers
             .iter()
-            .filter_map(|provider| provider.secret().cloned())
+            .flat_map(|provider| provider.secrets())
+            .cloned()
     }
 
     /// What `category` prefers among the models of providers that have what they need, and that

@@ -28,6 +28,8 @@ pub(super) struct Resolved {
     pub(super) found: Found,
     /// Whether a place before this one failed, and `on_error: next` let that pass.
     pub(super) is_fallback: bool,
+    /// Whether it is all of what is stored there, and not a field of it.
+    pub(super) is_whole: bool,
 }
 
 /// What one place answered, for the operator who asks how a secret is found.
@@ -111,6 +113,7 @@ pub(super) async fn resolve(
                     provider: provider.name().into(),
                     found,
                     is_fallback: passed_over.is_some(),
+                    is_whole: reference.field().is_none(),
                 });
             }
             Ok(Lookup::Miss) => {

@@ -13,6 +13,7 @@ mod chain;
 #[cfg(test)]
 mod concurrency;
 mod config;
+mod document;
 mod error;
 mod event;
 mod exchange;

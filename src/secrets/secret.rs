@@ -53,6 +53,7 @@ impl Secret {
             provider,
             found,
             is_fallback,
+            is_whole: _,
         } = resolved;
         Self {
             is_fallback,

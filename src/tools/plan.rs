@@ -32,12 +32,12 @@ impl Plan {
             .map(|selected| selected.provider.name())
     }
 
-    /// The name of the secret that the first model's provider would use.
+    /// The names of the secrets that the first model's provider would use.
     #[must_use]
     pub fn first_secrets(&self) -> Vec<String> {
         let selected = self.selected.as_ref();
-        let secret = selected.and_then(|selected| selected.provider.secret());
-        secret.map(ToString::to_string).into_iter().collect()
+        let secrets = selected.map(Selected::secrets);
+        secrets.unwrap_or_default()
     }
 
     /// The names of the secrets that would be used, by whomever is asked.
@@ -45,8 +45,7 @@ impl Plan {
     pub fn secrets(&self) -> Vec<String> {
         let asked = self.selected.iter().chain(&self.instead);
         let mut secrets: Vec<String> = Vec::new();
-        for name in asked.filter_map(|selected| selected.provider.secret()) {
-            let name = name.to_string();
+        for name in asked.flat_map(Selected::secrets) {
             if !secrets.contains(&name) {
                 secrets.push(name);
             }

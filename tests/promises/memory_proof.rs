@@ -7,6 +7,7 @@
 
 mod aws_credentials;
 mod changes;
+mod client_certificate;
 mod commands;
 mod failures;
 mod holding;

@@ -1,7 +1,10 @@
 //! The key travels to an upstream over TLS, on HTTP/1.1 and HTTP/2, to whom `ca_file` vouches for
-//! and to nobody else.
+//! and to nobody else; where a server asks who connects, it is shown a certificate.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use futures_util::future::BoxFuture;
 use keyward::{
@@ -24,16 +27,22 @@ use crate::support::{
 
 const KEY: &str = "sk-tls-8ShVbXq0LzE3rTyUiOpAsDfGhJkLmNbV";
 
-/// A secret provider that has the key under every name.
-struct Store;
+/// A secret provider that has the key under every name but `client-key`, and under that one the
+/// private key that it was given last.
+#[derive(Default)]
+struct Store(Mutex<String>);
 
 impl SecretProvider for Store {
     fn name(&self) -> &'static str {
         "env"
     }
 
-    fn locate(&self, _: &SecretName) -> Option<Reference> {
-        "env:KEY".parse().ok()
+    fn locate(&self, name: &SecretName) -> Option<Reference> {
+        let place = match name.as_str() {
+            "client-key" => "env:CLIENT_KEY",
+            _ => "env:KEY",
+        };
+        place.parse().ok()
     }
 
     fn validate(&self, _: &Reference) -> Result<(), String> {
@@ -46,7 +55,11 @@ impl SecretProvider for Store {
 
     fn fetch<'a>(&'a self, fetch: Fetch<'a>) -> BoxFuture<'a, Result<Lookup, ProviderError>> {
         Box::pin(async move {
-            let value = Arc::new(fetch.pool.store(KEY.as_bytes()).await.unwrap());
+            let value = match fetch.reference.to_string().as_str() {
+                "env:CLIENT_KEY" => self.0.lock().unwrap().clone(),
+                _ => KEY.to_owned(),
+            };
+            let value = Arc::new(fetch.pool.store(value.as_bytes()).await.unwrap());
             Ok(Lookup::Found(Found {
                 value,
                 version: None,
@@ -67,6 +80,11 @@ fn stand_in() -> StandIn {
 }
 
 fn ask(server: &HttpsServer, ca_file: &Path, more: &str) -> Result<Completion, ModelError> {
+    let models = models(server, ca_file, more, Arc::default());
+    asked(&models)
+}
+
+fn models(server: &HttpsServer, ca_file: &Path, more: &str, store: Arc<Store>) -> Models {
     let yaml = format!(
         "providers:\n  up: {{ base_url: \"{}/v1\", secret: up, models: [m], ca_file: \"{}\" {more} }}",
         server.url(),
@@ -75,12 +93,15 @@ fn ask(server: &HttpsServer, ca_file: &Path, more: &str) -> Result<Completion, M
     let settings: ModelsSettings = serde_saphyr::from_str(&yaml).unwrap();
     let broker = Broker::new(
         &SecretsSettings::default(),
-        vec![Arc::new(Store)],
+        vec![store],
         Pool::reserve(),
         Arc::new(Unrecorded),
     )
     .unwrap();
-    let models = Models::new(&settings, Arc::new(broker), None, &ModelMetrics::default()).unwrap();
+    Models::new(&settings, Arc::new(broker), None, &ModelMetrics::default()).unwrap()
+}
+
+fn asked(models: &Models) -> Result<Completion, ModelError> {
     let identity = CallIdentity {
         request_id: "0".repeat(32),
         tool: "chat".to_owned(),
@@ -166,4 +187,98 @@ fn a_ca_file_that_holds_no_authority_is_told_and_nothing_else_is_trusted() {
     let error = ask(&server, &empty, "").unwrap_err();
     assert_eq!(error.code(), "client_setup");
     assert!(error.to_string().contains("no PEM certificate"), "{error}");
+}
+
+/// A client's certificate in a file, and the store that has its key.
+struct Shown {
+    folder: tempfile::TempDir,
+    store: Arc<Store>,
+}
+
+impl Shown {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            store: Arc::default(),
+        }
+    }
+
+    /// Renews certificate and key by `authority`.
+    fn renew(&self, authority: &Authority) {
+        let certificate = authority.certify(&["client.example"]);
+        std::fs::write(self.file(), &certificate.chain_pem).unwrap();
+        *self.store.0.lock().unwrap() = certificate.key_pem;
+    }
+
+    fn file(&self) -> std::path::PathBuf {
+        self.folder.path().join("client.pem")
+    }
+
+    fn settings(&self) -> String {
+        let file = self.file();
+        format!(", retries: 0, client_certificate_file: {file:?}, client_key_secret: client-key")
+    }
+
+    fn models(&self, server: &HttpsServer, authority: &Authority) -> Models {
+        let store = Arc::clone(&self.store);
+        models(server, &authority.ca_file, &self.settings(), store)
+    }
+}
+
+#[test]
+fn a_server_that_asks_who_connects_is_shown_the_certificate_of_the_day() {
+    let (authority, clients, newer) = (Authority::new(), Authority::new(), Authority::new());
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let stand_in = stand_in();
+        let start = |clients: &Authority| {
+            HttpsServer::start_demanding(&authority, &clients.pem, protocol, stand_in.router())
+        };
+        let shown = Shown::new();
+        shown.renew(&clients);
+        let server = start(&clients);
+        let models = shown.models(&server, &authority);
+        assert_eq!(asked(&models).unwrap().answer, "Over TLS.");
+        // The same server, when its clients are of another authority.
+        shown.renew(&newer);
+        let error = asked(&models).unwrap_err();
+        assert_eq!(error.code(), "upstream_down", "{error:?}");
+        let server = start(&newer);
+        let models = shown.models(&server, &authority);
+        assert_eq!(asked(&models).unwrap().answer, "Over TLS.");
+        assert_eq!(stand_in.counts().arrived, 2);
+    }
+}
+
+#[test]
+fn a_server_that_asks_who_connects_gets_no_request_from_nobody() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let stand_in = stand_in();
+    let router = stand_in.router();
+    let server = HttpsServer::start_demanding(&authority, &clients.pem, Protocol::Http1, router);
+    let error = ask(&server, &authority.ca_file, ", retries: 0").unwrap_err();
+    assert_eq!(error.code(), "upstream_down");
+    assert_eq!(stand_in.counts().arrived, 0);
+}
+
+#[test]
+fn a_certificate_that_cannot_be_shown_is_told_and_nothing_is_sent() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let stand_in = stand_in();
+    let server = HttpsServer::start(&authority, Protocol::Http1, stand_in.router());
+    let told = |shown: &Shown| {
+        let error = asked(&shown.models(&server, &authority)).unwrap_err();
+        assert_eq!(error.code(), "client_setup");
+        error.to_string()
+    };
+    let shown = Shown::new();
+    *shown.store.0.lock().unwrap() = "no key".to_owned();
+    assert!(told(&shown).contains("`client_certificate_file` cannot be read"));
+    shown.renew(&clients);
+    let right = shown.store.0.lock().unwrap().clone();
+    *shown.store.0.lock().unwrap() = "no key".to_owned();
+    assert!(told(&shown).contains("no private key in PEM"));
+    shown.renew(&clients);
+    *shown.store.0.lock().unwrap() = right;
+    assert!(told(&shown).contains("no pair"));
+    assert_eq!(stand_in.counts().arrived, 0);
 }

@@ -123,6 +123,21 @@ impl Upstream {
         }
     }
 
+    /// The same, for clients that show a certificate of `clients`, an authority's as PEM.
+    pub fn start_demanding(
+        authority: &Authority,
+        clients: &str,
+        protocol: Protocol,
+        key: Option<&str>,
+    ) -> Self {
+        let (router, shared) = Shared::router(Dialect::OpenAi, key);
+        let server = HttpsServer::start_demanding(authority, clients, protocol, router);
+        Self {
+            server: Server::Tls(server),
+            shared,
+        }
+    }
+
     /// What a configuration writes as `base_url`.
     pub fn base_url(&self) -> String {
         let url = match &self.server {

@@ -53,7 +53,7 @@ fn told(world: &World, selected: &Selected, facts: &ModelFacts) -> Value {
         "model": facts.name,
         "provider": selected.provider.name(),
         "host": selected.provider.host(),
-        "secret": selected.provider.secret().map(ToString::to_string),
+        "secrets": selected.secrets(),
         "aliases": facts.aliases,
         "description": facts.description,
         "context_window": facts.context_window,

@@ -218,6 +218,10 @@ impl ModelProvider for Careful {
         self.inner.secret()
     }
 
+    fn secrets(&self) -> Vec<&SecretName> {
+        self.inner.secrets()
+    }
+
     fn admits(&self, asker: &CallIdentity) -> bool {
         self.inner.admits(asker)
     }

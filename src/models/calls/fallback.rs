@@ -33,6 +33,13 @@ pub struct Fallback {
 }
 
 impl Selected {
+    /// The names of the secrets that a call to it uses.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        let names = self.provider.secrets();
+        names.into_iter().map(ToString::to_string).collect()
+    }
+
     /// Asks this model and, for as long as one has too much to do, the next of `others`. What is
     /// asked is the same but for the model's name.
     ///

@@ -44,10 +44,19 @@ pub(super) fn protocols() -> &'static [&'static str] {
     &NAMES
 }
 
-/// The provider of `config`, with the use of `key`, if it has one. Does no I/O.
-pub(super) fn build(config: ProviderConfig, key: Option<Binding>) -> Arc<dyn ModelProvider> {
+/// The secrets of one provider that may be used.
+#[derive(Default)]
+pub struct Keys {
+    /// What a request carries.
+    pub key: Option<Binding>,
+    /// The private key of the client certificate.
+    pub client_key: Option<Binding>,
+}
+
+/// The provider of `config`, with the use of `keys`. Does no I/O.
+pub(super) fn build(config: ProviderConfig, keys: Keys) -> Arc<dyn ModelProvider> {
     let wire = wire(config.protocol);
-    Arc::new(HttpProvider::new(config, wire, key))
+    Arc::new(HttpProvider::new(config, wire, keys))
 }
 
 fn wire(protocol: Protocol) -> Box<dyn Wire> {

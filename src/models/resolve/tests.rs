@@ -303,3 +303,24 @@ fn a_models_name_is_one_that_stays_what_it_is_in_an_address() {
         assert_eq!(refused(&yaml), ["models.providers.a.models.0"], "{wrong}");
     }
 }
+
+#[test]
+fn a_client_certificate_has_its_key_and_goes_over_https_on_connections_that_end() {
+    let shown = "client_certificate_file: c.pem, client_key_secret: k";
+    let at = |scheme: &str, more: &str| {
+        format!("providers: {{ a: {{ base_url: \"{scheme}://a.example\", models: [m], {more} }} }}")
+    };
+    let certificate = one(&at("https", shown)).client_certificate.unwrap();
+    assert_eq!(certificate.file.to_str(), Some("c.pem"));
+    assert_eq!(certificate.key.as_str(), "k");
+    let path = |key: &str| vec![format!("models.providers.a.{key}")];
+    for (more, key) in [
+        ("client_certificate_file: c.pem", "client_certificate_file"),
+        ("client_key_secret: k", "client_key_secret"),
+        (&format!("{shown}, connections: pooled"), "connections"),
+    ] {
+        assert_eq!(refused(&at("https", more)), path(key), "{more}");
+    }
+    let clear = at("http", &format!("{shown}, allow_plaintext: true"));
+    assert_eq!(refused(&clear), path("client_certificate_file"));
+}

@@ -7,7 +7,10 @@ use reqwest::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 
-use crate::key_shape;
+use crate::{
+    key_shape,
+    models::{ClientCertificate, Connections, ModelProviderSettings},
+};
 
 /// The address of an API; a `/` at its end does not count.
 pub(super) fn parse_base_url(base: &str) -> Result<Url, (&'static str, &'static str)> {
@@ -83,6 +86,41 @@ pub(super) fn headers(
         }
     }
     headers
+}
+
+/// The certificate that is shown to the server at `base_url`.
+pub(super) fn client_certificate(
+    entry: &ModelProviderSettings,
+    base_url: Option<&Url>,
+    refuse: &mut impl FnMut(&str, &str, &str),
+) -> Option<ClientCertificate> {
+    let key = "client_certificate_file";
+    let (file, secret) = match (&entry.client_certificate_file, &entry.client_key_secret) {
+        (None, None) => return None,
+        (Some(file), Some(secret)) => (file.clone(), secret.clone()),
+        (None, Some(_)) => {
+            let help = "name its PEM file with `client_certificate_file`";
+            refuse("client_key_secret", "a key without its certificate", help);
+            return None;
+        }
+        (Some(_), None) => {
+            let help = "name the secret that is its private key with `client_key_secret`";
+            refuse(key, "a certificate without its key", help);
+            return None;
+        }
+    };
+    if base_url.is_some_and(|url| url.scheme() != "https") {
+        let help = "use https, or leave the certificate out";
+        refuse(key, "only over https is a certificate shown", help);
+    }
+    if entry.connections == Connections::Pooled {
+        refuse(
+            "connections",
+            "a connection that is kept would keep the certificate's private key",
+            "leave it out, so that the key goes with each call",
+        );
+    }
+    Some(ClientCertificate { file, key: secret })
 }
 
 pub(super) fn is_plain_proxy(url: &Url) -> bool {

@@ -16,8 +16,9 @@ use crate::{
         Consumer, NotAllowed, Secret, SecretError, SecretName,
         cache::{AfterRefusal, Fresh, Generation, Known, Mark, Refusal, Settled},
         chain::{self, Resolved, Step, Walk},
+        document::is_object,
         event::{SecretEvent, SecretOutcome},
-        providers::ErrorKind,
+        providers::{ErrorKind, ProviderError},
     },
     settings::milliseconds,
 };
@@ -243,13 +244,18 @@ impl Broker {
         walk: Walk<'_>,
     ) -> Result<Resolved, SecretError> {
         let mut resolved = chain::resolve(name, steps, asker, &self.pool, walk).await?;
+        let failed = |provider: &str, error| SecretError::Provider {
+            name: name.clone(),
+            provider: provider.to_owned(),
+            error,
+        };
         if let Some(exchange) = &self.bound(name).exchange {
             let exchanged = exchange.exchanged(resolved.found, &self.pool).await;
-            resolved.found = exchanged.map_err(|error| SecretError::Provider {
-                name: name.clone(),
-                provider: resolved.provider.to_string(),
-                error,
-            })?;
+            resolved.found = exchanged.map_err(|error| failed(&resolved.provider, error))?;
+        } else if resolved.is_whole && is_object(resolved.found.value.as_slice()) {
+            let what = "is a JSON object; name the member that is the key, as in `#api_key`";
+            let error = ProviderError::new(ErrorKind::Malformed, what);
+            return Err(failed(&resolved.provider, error));
         }
         Ok(resolved)
     }

@@ -17,7 +17,7 @@ use std::{
 use zeroize::Zeroize;
 
 use super::{LockedBuffer, Pool, platform};
-use crate::secrets::providers::MAX_VALUE_BYTES;
+use crate::secrets::{document::has_stray_control, providers::MAX_VALUE_BYTES};
 
 /// What became of a variable that was asked for at start.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub enum Taken {
     Unset,
     /// It was set to nothing, or to a lone line end: a miss that deserves a warning.
     Empty,
-    /// It holds a control byte other than one trailing line end.
+    /// It holds a control byte other than one trailing line end, and is no document.
     Malformed,
     /// It is longer than [`MAX_VALUE_BYTES`].
     TooLong,
@@ -120,7 +120,7 @@ impl Taken {
             Self::Empty
         } else if value.len() > MAX_VALUE_BYTES {
             Self::TooLong
-        } else if value.iter().any(u8::is_ascii_control) {
+        } else if has_stray_control(value) {
             Self::Malformed
         } else {
             pool.try_store(value)

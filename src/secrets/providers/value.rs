@@ -3,6 +3,7 @@
 //! The messages describe the mistake and never show a byte of the value.
 
 use super::{ErrorKind, MAX_VALUE_BYTES, ProviderError};
+use crate::secrets::document::has_stray_control;
 
 /// Removes one `\n` or `\r\n` from the end: what editors and `echo` put behind a key in a file.
 #[cfg(any(feature = "file", feature = "vault", feature = "exec"))]
@@ -13,8 +14,9 @@ pub(super) fn without_line_end(value: &[u8]) -> &[u8] {
     }
 }
 
-/// Refuses a value that cannot be a key: empty, too long, or with a control byte. `place` names
-/// where it came from, for the operator.
+/// Refuses a value that cannot be a secret: empty, too long, or with a control byte. A document (a
+/// private key in PEM, the JSON key of a service account) is the one kind that has lines. `place`
+/// names where it came from, for the operator.
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`].
@@ -25,36 +27,19 @@ pub(super) fn check(value: &[u8], place: &str) -> Result<(), ProviderError> {
             format!("{place} {what}"),
         ))
     };
-    let control = |byte: &u8| *byte < 0x20 || *byte == 0x7f;
     if value.is_empty() {
         malformed("is empty")
     } else if value.len() > MAX_VALUE_BYTES {
         malformed(&format!("is longer than {MAX_VALUE_BYTES} bytes"))
-    } else if value.iter().position(control) == Some(value.len() - 1) && value.ends_with(b"\n") {
-        malformed("ends with a line break; store it without one")
-    } else if value.iter().any(control) {
+    } else if has_stray_control(value) {
+        let is_line_end = value.strip_suffix(b"\n");
+        if is_line_end.is_some_and(|rest| !has_stray_control(rest)) {
+            return malformed("ends with a line break; store it without one");
+        }
         malformed("has a control character (a line break, a tab or a zero byte?) in it")
     } else {
         Ok(())
     }
-}
-
-/// Refuses a JSON object where one key was expected: sent whole, it would show the upstream every
-/// other secret in it.
-///
-/// # Errors
-/// [`ErrorKind::Malformed`].
-#[cfg(any(feature = "file", feature = "aws", feature = "exec"))]
-pub(super) fn check_not_an_object(value: &[u8], place: &str) -> Result<(), ProviderError> {
-    let is_object = value.trim_ascii_start().starts_with(b"{")
-        && serde_json::from_slice::<serde::de::IgnoredAny>(value).is_ok();
-    if is_object {
-        return Err(ProviderError::new(
-            ErrorKind::Malformed,
-            format!("{place} is a JSON object; name the member that is the key, as in `#api_key`"),
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -97,12 +82,5 @@ mod tests {
             assert!(!error.detail.contains("can"), "{error}");
         }
         assert!(check(&long[1..], "the value").is_ok());
-    }
-
-    #[test]
-    #[cfg(any(feature = "file", feature = "aws", feature = "exec"))]
-    fn a_whole_json_object_is_not_taken_for_a_key() {
-        assert!(check_not_an_object(br#" {"a": "b"}"#, "the value").is_err());
-        assert!(check_not_an_object(b"{not json", "the value").is_ok());
     }
 }

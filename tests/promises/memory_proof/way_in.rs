@@ -346,7 +346,7 @@ fn cert(policies: &Value) -> Asked {
 
 /// The number that makes a P-256 key: 32 bytes in the structure of RFC 5915, within that of
 /// RFC 5208. On the machines we serve, libraries reckon with its bytes the other way round.
-fn scalar(key: &KeyPair) -> Zeroizing<Vec<u8>> {
+pub fn scalar(key: &KeyPair) -> Zeroizing<Vec<u8>> {
     const BEFORE: [u8; 5] = [0x02, 0x01, 0x01, 0x04, 0x20];
     let der = Zeroizing::new(key.serialize_der());
     let at = der.windows(5).position(|window| window == BEFORE);

@@ -61,7 +61,7 @@ fn questions() -> (Vec<String>, Vec<String>) {
         unique("binary"),
         unique("marked"),
     );
-    let arn = moto.create(&name, r#"{"a": "canary-a", "b": "canary-b"}"#);
+    let arn = moto.create(&name, r#"{"a": "canary-a", "b": "canary-b", "n": 1}"#);
     moto.create(&staged, "canary-old");
     moto.put(&staged, "canary-new");
     let bytes = json!({ "Name": binary, "SecretBinary": "Y2FuYXJ5LWJpbmFyeQ==" });
@@ -82,7 +82,7 @@ fn questions() -> (Vec<String>, Vec<String>) {
         (format!("aws:{marked}"), "Deleted"),
         (format!("aws:{staged}"), "canary-new"),
         (format!("aws:{name}#c"), "FieldAbsent"),
-        (format!("aws:{name}"), "Malformed"),
+        (format!("aws:{name}#n"), "Malformed"),
         (format!("aws:{binary}"), "canary-binary"),
     ];
     let (references, expected): (Vec<_>, Vec<&str>) = pairs.into_iter().unzip();

@@ -4,14 +4,16 @@
 //! machine has none; so it is done once, away from the runtime's threads, and not at all for
 //! plain HTTP. What it has in common with other clients is in [`outbound`].
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use reqwest::{Client, ClientBuilder, Proxy};
+use reqwest::{Client, ClientBuilder, Identity, Proxy};
 use tokio::{sync::OnceCell, task::spawn_blocking};
+use zeroize::Zeroizing;
 
 use crate::{
     models::{Connections, ModelErrorKind, ProviderConfig},
     outbound,
+    secrets::Lent,
 };
 
 /// How long a pooled connection may wait for its next use, and with it the buffer that may hold
@@ -26,19 +28,66 @@ pub(super) struct LazyClient(OnceCell<Client>);
 
 impl LazyClient {
     /// The client for `config`; the first caller builds it, and a failure is tried again.
-    pub(super) async fn get(&self, config: &ProviderConfig) -> Result<&Client, ModelErrorKind> {
-        self.0
-            .get_or_try_init(|| async {
-                let config = config.clone();
-                let built = spawn_blocking(move || build(&config)).await;
-                built.unwrap_or(Err("the client could not be built"))
-            })
-            .await
+    pub(super) async fn get(&self, config: &ProviderConfig) -> Result<Client, ModelErrorKind> {
+        let built = self.0.get_or_try_init(|| built(config, None)).await;
+        built
+            .cloned()
             .map_err(|cause| ModelErrorKind::ClientSetup { cause })
     }
 }
 
-fn build(config: &ProviderConfig) -> Result<Client, &'static str> {
+/// A client of its own for one call: it shows the certificate of `config`, which `key` proves, and
+/// the key goes with the last connection of it.
+pub(super) async fn showing_certificate(
+    config: &ProviderConfig,
+    key: Lent,
+) -> Result<Client, ModelErrorKind> {
+    let client = async {
+        let shown = config.client_certificate.as_ref();
+        let file = shown.map(|shown| shown.file.clone()).unwrap_or_default();
+        let chain = spawn_blocking(move || read_chain(&file)).await;
+        let chain = chain.unwrap_or(None);
+        let chain = chain.ok_or("its `client_certificate_file` cannot be read")?;
+        let identity = key.secret().expose(|pem| identity(&chain, pem))?;
+        drop(key);
+        built(config, Some(identity)).await
+    };
+    let client = client.await;
+    client.map_err(|cause| ModelErrorKind::ClientSetup { cause })
+}
+
+/// The longest certificate, with what is between it and its authority.
+const MAX_CHAIN_BYTES: u64 = 64 * 1024;
+
+/// What the file holds, if it is one and not too long.
+fn read_chain(file: &Path) -> Option<Vec<u8>> {
+    let found = std::fs::metadata(file).ok()?;
+    let fits = found.is_file() && found.len() <= MAX_CHAIN_BYTES;
+    fits.then(|| std::fs::read(file).ok()).flatten()
+}
+
+fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, &'static str> {
+    // One buffer of the right size: a growing one leaves its old self behind.
+    let mut whole = Zeroizing::new(Vec::with_capacity(chain.len() + key.len() + 1));
+    whole.extend_from_slice(chain);
+    whole.push(b'\n');
+    whole.extend_from_slice(key);
+    Identity::from_pem(&whole).map_err(|_| {
+        "its `client_certificate_file` holds no PEM certificate, or the secret that \
+         `client_key_secret` names no private key in PEM without a passphrase"
+    })
+}
+
+async fn built(
+    config: &ProviderConfig,
+    identity: Option<Identity>,
+) -> Result<Client, &'static str> {
+    let config = config.clone();
+    let built = spawn_blocking(move || build(&config, identity)).await;
+    built.unwrap_or(Err("the client could not be built"))
+}
+
+fn build(config: &ProviderConfig, identity: Option<Identity>) -> Result<Client, &'static str> {
     let encrypted = config.base_url.scheme() == "https";
     let roots = match &config.ca_file {
         Some(file) if encrypted => {
@@ -52,11 +101,18 @@ fn build(config: &ProviderConfig) -> Result<Client, &'static str> {
         let proxy = Proxy::https(proxy.clone()).map_err(|_| "its `proxy` is refused")?;
         builder = builder.proxy(proxy);
     }
-    let builder = builder
+    let mut builder = builder
         .connect_timeout(config.timeouts.connect)
         .http2_max_header_list_size(64 * 1024);
+    let shows = identity.is_some();
+    if let Some(identity) = identity {
+        builder = builder.identity(identity);
+    }
     pool(builder, config.connections).build().map_err(|_| {
-        if encrypted && config.ca_file.is_none() {
+        if shows {
+            "the client certificate and its key are no pair, or no certificate authorities were \
+             found"
+        } else if encrypted && config.ca_file.is_none() {
             "no certificate authorities were found on this machine; install `ca-certificates`, \
              or name a PEM file with `ca_file`"
         } else {

@@ -18,7 +18,7 @@ use super::{
     Asked, Refused, Wire,
     answer::{Answer, Whole},
     check::check,
-    client::LazyClient,
+    client::{LazyClient, showing_certificate},
     key, stream,
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     models::{
         Circumstances, Completion, CompletionRequest, Connections, Cost, ModelError,
         ModelErrorKind, ModelFacts, ModelProvider, ProviderConfig, Stage, Usage, is_model_name,
+        providers::Keys,
     },
     secrets::{Binding, Lent, Refusal, Secret, SecretName, Used},
 };
@@ -37,7 +38,7 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 pub struct HttpProvider {
     config: ProviderConfig,
     wire: Box<dyn Wire>,
-    key: Option<Binding>,
+    keys: Keys,
     client: LazyClient,
 }
 
@@ -59,13 +60,13 @@ struct Exchange {
 }
 
 impl HttpProvider {
-    /// The provider of `config`, with the use of `key`, if it has one. Does no I/O.
+    /// The provider of `config`, with the use of `keys`. Does no I/O.
     #[must_use]
-    pub fn new(config: ProviderConfig, wire: Box<dyn Wire>, key: Option<Binding>) -> Self {
+    pub fn new(config: ProviderConfig, wire: Box<dyn Wire>, keys: Keys) -> Self {
         Self {
             config,
             wire,
-            key,
+            keys,
             client: LazyClient::default(),
         }
     }
@@ -101,23 +102,20 @@ impl HttpProvider {
             config: &self.config,
         };
         let body = Bytes::from(self.wire.body(&asked)?);
-        let client = self.client.get(&self.config).await?;
-        let request = self.request(client, &url, body.clone())?;
-        let lent = match &self.key {
+        let client = self.client(&url, cx).await?;
+        let request = self.request(&client, &url, body.clone())?;
+        let lent = match &self.keys.key {
             None => None,
-            Some(key) => {
-                let lent = key.lend(&cx.identity, request.url()).await;
-                Some(lent.map_err(|error| ModelErrorKind::SecretUnavailable(Box::new(error)))?)
-            }
+            Some(key) => Some(lend(key, &cx.identity, request.url()).await?),
         };
-        let mut exchange = self.exchange(client, request, lent, trace).await?;
+        let mut exchange = self.exchange(&client, request, lent, trace).await?;
         if let Some(newer) = self.newer_key(&exchange, &url, cx).await {
             // Its connection still holds the refused key, and the broker keeps the newer one for
             // as long as a call is out with the refused: neither is to wait for the second answer.
             drop(exchange);
             // Once: a key that is refused twice is not the matter of a rotation.
-            let request = self.request(client, &url, body)?;
-            exchange = self.exchange(client, request, Some(newer), trace).await?;
+            let request = self.request(&client, &url, body)?;
+            exchange = self.exchange(&client, request, Some(newer), trace).await?;
         }
         // The key was not refused for being out of date: whoever waits for that need not.
         drop(exchange.used.take());
@@ -125,9 +123,19 @@ impl HttpProvider {
             .await
     }
 
+    /// The client that connects: one for all calls or, where it shows a certificate, one for this
+    /// call alone, since it keeps the certificate's private key as long as it lives.
+    async fn client(&self, url: &Url, cx: &CallContext) -> Result<Client, ModelErrorKind> {
+        let Some(key) = &self.keys.client_key else {
+            return self.client.get(&self.config).await;
+        };
+        let lent = lend(key, &cx.identity, url).await?;
+        showing_certificate(&self.config, lent).await
+    }
+
     /// After a refusal of the key: another one, if the store has another by now.
     async fn newer_key(&self, exchange: &Exchange, url: &Url, cx: &CallContext) -> Option<Lent> {
-        let (Some(key), Some(used)) = (&self.key, &exchange.used) else {
+        let (Some(key), Some(used)) = (&self.keys.key, &exchange.used) else {
             return None;
         };
         let refusal = match exchange.response.status() {
@@ -187,7 +195,8 @@ impl HttpProvider {
             }),
             Ok(Err(error)) => {
                 trace.is_unsent = error.is_connect();
-                Err(failure(&error, timeouts.connect))
+                let shows = self.config.client_certificate.is_some();
+                Err(failure(&error, timeouts.connect, shows))
             }
             Ok(Ok(response)) => Ok(Exchange {
                 response,
@@ -270,8 +279,17 @@ impl ModelProvider for HttpProvider {
         self.config.secret.as_ref()
     }
 
+    fn secrets(&self) -> Vec<&SecretName> {
+        let certificate = self.config.client_certificate.as_ref();
+        let client_key = certificate.map(|certificate| &certificate.key);
+        self.secret().into_iter().chain(client_key).collect()
+    }
+
     fn admits(&self, asker: &CallIdentity) -> bool {
-        self.key.as_ref().is_none_or(|key| key.admits(asker))
+        let mut keys = [&self.keys.key, &self.keys.client_key]
+            .into_iter()
+            .flatten();
+        keys.all(|key| key.admits(asker))
     }
 
     fn complete<'a>(
@@ -324,6 +342,11 @@ impl ModelProvider for HttpProvider {
     }
 }
 
+async fn lend(key: &Binding, asker: &CallIdentity, url: &Url) -> Result<Lent, ModelErrorKind> {
+    let lent = key.lend(asker, url).await;
+    lent.map_err(|error| ModelErrorKind::SecretUnavailable(Box::new(error)))
+}
+
 /// A key as the operator may know it.
 fn describe(key: &Secret) -> String {
     match key.version() {
@@ -353,8 +376,9 @@ fn request_id(headers: &HeaderMap, holds_key: impl Fn(&str) -> bool) -> Option<S
     is_id.then(|| id.to_owned())
 }
 
-/// Why nothing came back. The error itself names the URL and is not passed on.
-fn failure(error: &reqwest::Error, connect: Duration) -> ModelErrorKind {
+/// Why nothing came back. The error itself names the URL and is not passed on. `shows`: whether
+/// the client showed a certificate, too.
+fn failure(error: &reqwest::Error, connect: Duration, shows: bool) -> ModelErrorKind {
     // A connection that broke while it was waited on times out, too, and was sent on.
     if error.is_timeout() && error.is_connect() {
         return ModelErrorKind::TimedOut {
@@ -369,6 +393,10 @@ fn failure(error: &reqwest::Error, connect: Duration) -> ModelErrorKind {
     } else {
         match innermost_io(error) {
             Some(io::ErrorKind::ConnectionRefused) => "the connection was refused",
+            // A server refuses a certificate when the handshake is over for the one who showed it.
+            Some(io::ErrorKind::InvalidData) if shows => {
+                "its certificate, ours or the TLS handshake was refused"
+            }
             Some(io::ErrorKind::InvalidData) => "its certificate or the TLS handshake was refused",
             _ => "the connection failed",
         }

@@ -24,7 +24,8 @@ use crate::{
     models::{
         Completion, CompletionRequest, ModelError, ModelErrorKind, ModelProvider,
         ModelProviderSettings, ModelsSettings, Protocol, ProviderList,
-        providers::http::HttpProvider, resolve,
+        providers::{Keys, http::HttpProvider},
+        resolve,
     },
     secrets::{
         Broker, Consumer, KeyState, Reference, SecretName, SecretsSettings, Unrecorded,
@@ -164,9 +165,12 @@ fn provider(
     let consumer = Consumer::ModelProvider(config.name.clone());
     let home = Some(config.base_url.clone());
     let bind = |name| Arc::new(broker).bind(name, consumer, home).unwrap();
-    let key = config.secret.as_ref().map(bind);
+    let keys = Keys {
+        key: config.secret.as_ref().map(bind),
+        client_key: None,
+    };
     (
-        HttpProvider::new(config, Box::new(ChatCompletions), key),
+        HttpProvider::new(config, Box::new(ChatCompletions), keys),
         fetches,
     )
 }

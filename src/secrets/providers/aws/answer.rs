@@ -105,7 +105,6 @@ fn pick<'a>(whole: &'a [u8], place: &Place<'_>, about: &str) -> Result<Text<'a>,
     let the_value = format!("{about}: the value");
     let Some(field) = place.field else {
         value::check(whole, &the_value)?;
-        value::check_not_an_object(whole, &the_value)?;
         return Ok(Text::Borrowed(whole));
     };
     let found = json_field::find(whole, &json_field::steps(field));

@@ -89,7 +89,6 @@ impl FileProvider {
             None => {
                 let bytes = value::without_line_end(&contents.bytes);
                 value::check(bytes, &place)?;
-                value::check_not_an_object(bytes, &place)?;
                 fetch.pool.store(bytes).await
             }
             Some(field) => {
@@ -231,7 +230,6 @@ mod tests {
             ("file:json#other", Err(ErrorKind::FieldAbsent)),
             ("file:json#port", Err(ErrorKind::Malformed)),
             ("file:plain#api_key", Err(ErrorKind::Malformed)),
-            ("file:json", Err(ErrorKind::Malformed)),
             ("file:two", Err(ErrorKind::Malformed)),
             ("file:empty", Err(ErrorKind::Malformed)),
             (
