@@ -11,6 +11,8 @@ pub mod server;
 pub mod guard;
 pub mod tools;
 
+pub mod workspace;
+
 pub mod models;
 pub mod secrets;
 

@@ -55,4 +55,5 @@ mod promises {
     mod vault;
     mod vault_logins;
     mod vendors;
+    mod workspace;
 }

@@ -26,6 +26,7 @@ use keyward::{
         providers::{BuildContext, build},
     },
     tools::Registry,
+    workspace::{Workspace, WorkspaceSettings},
 };
 use serde_json::{Map, Value, json};
 use tokio::runtime::Runtime;
@@ -148,7 +149,8 @@ pub fn registry(answer: &str) -> Registry {
         answer: answer.to_owned(),
     };
     let models = Models::of(vec![Arc::new(at_once)], "auto", broker);
-    Registry::new(Arc::new(models)).unwrap()
+    let workspace = Workspace::new(&WorkspaceSettings::default(), None);
+    Registry::new(Arc::new(models), Arc::new(workspace)).unwrap()
 }
 
 /// A policy of rules that refuse calls of `chat`, one for each condition.

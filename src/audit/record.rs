@@ -190,7 +190,7 @@ pub struct RecordedClient {
 /// A file that a call reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordedFile {
-    /// Its path within the workspace.
+    /// Its path below its root of the workspace.
     pub path: String,
     /// Its length in bytes.
     pub size: u64,

@@ -30,6 +30,11 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
     let policy = world.policy_in_words();
     let redaction = config.redaction.in_words();
     let audit = keeping::in_words(config.audit.as_ref());
+    let roots = world.registry.workspace().roots();
+    let roots: Vec<(String, bool)> = roots
+        .into_iter()
+        .map(|(root, is_folder)| (root.display().to_string(), is_folder))
+        .collect();
     if as_json {
         let absent: Vec<_> = protections
             .absent
@@ -47,6 +52,7 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
             "warnings": world.warnings,
             "redaction": redaction,
             "audit": audit,
+            "workspace": roots.iter().map(|(root, is_folder)| json!({ "root": root, "is_readable": is_folder })).collect::<Vec<_>>(),
             "protections": { "in_force": protections.in_force, "absent": absent },
             "key_memory": { "state": locking, "warning": warning },
         }));
@@ -71,6 +77,12 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
     }
     print(format_args!("redaction      {redaction}"));
     print(format_args!("audit          {audit}"));
+    for (root, is_readable) in &roots {
+        print(format_args!("workspace      {root}"));
+        if !is_readable {
+            print("  warning      this is no folder that can be read");
+        }
+    }
     print(format_args!("key memory     {locking}"));
     if let Some(warning) = warning {
         print(format_args!("  warning      {warning}"));

@@ -24,6 +24,7 @@ use crate::{
     settings::{Problem, ProcessEnvironment},
     telemetry::{self, Metrics},
     tools::Registry,
+    workspace::Workspace,
 };
 
 /// What was built, and the settings it was built from.
@@ -33,7 +34,7 @@ pub(super) struct World {
     pub(super) broker: Arc<Broker>,
     pub(super) models: Arc<Models>,
     pub(super) redactor: Arc<Redactor>,
-    registry: Registry,
+    pub(super) registry: Registry,
     policy: Arc<Policy>,
     recorder: Arc<Recorder>,
     /// The bearer token of HTTP.
@@ -152,7 +153,8 @@ impl World {
         let redactor = rules::redactor(&config, broker.live())?;
         log_filter.pass_through(Arc::clone(&redactor));
         let models = Arc::new(models);
-        let registry = Registry::new(Arc::clone(&models))
+        let workspace = Workspace::new(&config.workspace, config.dir.as_deref());
+        let registry = Registry::new(Arc::clone(&models), Arc::new(workspace))
             .map_err(|error| WorldError::Internal(error.to_string()))?;
         let policy = Arc::new(rules::policy(&config, &shapes(&registry))?);
         let warnings = rules::warnings(&policy, &models);

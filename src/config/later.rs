@@ -4,8 +4,7 @@
 //! A line goes when its feature comes; a setting that the settings types know never gets here.
 
 /// Paths (`*` is any one step) that a later version will know.
-const KEYS: [&str; 16] = [
-    "workspace",
+const KEYS: [&str; 15] = [
     "conversations",
     "telemetry",
     "tools",

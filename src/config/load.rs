@@ -26,6 +26,7 @@ use crate::{
     server::ServerSettings,
     settings::{Environment, Problem},
     telemetry::LogSettings,
+    workspace::WorkspaceSettings,
 };
 
 /// The whole configuration.
@@ -46,6 +47,8 @@ pub struct Config {
     pub redaction: RedactionSettings,
     /// What is kept of every call. Absent: nothing.
     pub audit: Option<AuditSettings>,
+    /// Which files tools may read.
+    pub workspace: WorkspaceSettings,
     /// The file that was read.
     pub path: Option<PathBuf>,
     /// The folder of that file: relative paths in it start here.
@@ -74,6 +77,7 @@ struct Document {
     policy: PolicySettings,
     redaction: RedactionSettings,
     audit: Option<AuditSettings>,
+    workspace: WorkspaceSettings,
 }
 
 /// Finds, reads and checks the configuration.
@@ -121,6 +125,7 @@ pub fn parse(
         policy: document.policy,
         redaction: document.redaction,
         audit: document.audit,
+        workspace: document.workspace,
         path: path.map(Path::to_owned),
         dir: path.and_then(folder),
         source,
@@ -190,6 +195,7 @@ impl Config {
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = self.server.validate();
         problems.extend(models::validate(&self.models));
+        problems.extend(self.workspace.problems());
         if let Some(audit) = &self.audit {
             problems.extend(audit.validate(self.server.http.is_some()));
         }

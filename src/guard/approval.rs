@@ -3,14 +3,16 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::tools::Files;
+
 /// Names one call for its approval. Two calls have the same key only if they are the same in
 /// everything that a person was asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApprovalKey([u8; 32]);
 
 impl ApprovalKey {
-    /// The key of a call. `asked` is what an approval stands on: principal, tool, arguments, model
-    /// and rules.
+    /// The key of a call. `asked` is what an approval stands on: principal, tool, arguments, files,
+    /// model and rules.
     pub(super) fn of(asked: &Value) -> Option<Self> {
         let canonical = serde_json_canonicalizer::to_vec(asked).ok()?;
         Some(Self(Sha256::digest(&canonical).into()))
@@ -76,11 +78,14 @@ pub(super) fn asked(
     tool: &str,
     arguments: &serde_json::Map<String, Value>,
     model: [Option<&str>; 2],
+    files: &Files,
     rules: &[String],
 ) -> Value {
+    // By what is in them: a file may be another by the time that the answer comes.
+    let files: Vec<&[u8; 32]> = files.iter().map(|file| &file.digest).collect();
     json!({
         "principal": principal, "tool": tool, "arguments": arguments,
-        "model": model, "rules": rules,
+        "model": model, "files": files, "rules": rules,
     })
 }
 
@@ -92,7 +97,14 @@ mod tests {
         let arguments = json!({ "prompt": prompt });
         let arguments = arguments.as_object().unwrap();
         let rules = [rule.to_owned()];
-        let asked = asked(principal, tool, arguments, [Some(model), None], &rules);
+        let asked = asked(
+            principal,
+            tool,
+            arguments,
+            [Some(model), None],
+            &Files::default(),
+            &rules,
+        );
         ApprovalKey::of(&asked).unwrap()
     }
 

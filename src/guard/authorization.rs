@@ -39,6 +39,7 @@ pub(super) fn authorize(
                 tool,
                 validated.arguments(),
                 [model, plan.provider()],
+                &plan.files,
                 &decision.rules,
             );
             let key = ApprovalKey::of(&asked).ok_or_else(|| denied(decision))?;

@@ -11,7 +11,7 @@ use super::{
     authorization::{authorize, denied},
     cleaning::{Cleaner, NotCleaned},
     fields::{FieldPattern, sensitive},
-    policy::{self, Decision, Facts, Policy, ToolShape, Usage, Verdict},
+    policy::{self, Decision, Facts, FileFact, Policy, ToolShape, Usage, Verdict},
     recording::Passage,
     redaction::{Direction, Redactor},
     refusal::Refusal,
@@ -22,7 +22,8 @@ use crate::{
     audit::Pending,
     call::{CallContext, Progress},
     models::{Asker, Selected},
-    tools::{Plan, Registry, Tool, ToolAnswer, ToolDefinition, ToolError},
+    tools::{Plan, PlannedFile, Registry, Tool, ToolAnswer, ToolDefinition, ToolError},
+    workspace::Workspace,
 };
 
 /// Calls that may run at the same time; one more is refused at once rather than queued without
@@ -39,6 +40,7 @@ pub struct Corridor {
     recording: Recording,
     ledger: Ledger,
     strangers: Unauthenticated,
+    workspace: Arc<Workspace>,
     slots: Semaphore,
 }
 
@@ -57,6 +59,7 @@ struct Scene<'a> {
     model: Option<String>,
     provider: Option<String>,
     secrets: Vec<String>,
+    files: Vec<FileFact>,
 }
 
 impl Scene<'_> {
@@ -68,7 +71,7 @@ impl Scene<'_> {
             args,
             model: self.model.as_deref(),
             provider: self.provider.as_deref(),
-            files: &[],
+            files: &self.files,
             secrets: &self.secrets,
             usage,
             now: jiff::Timestamp::now(),
@@ -128,6 +131,7 @@ impl Corridor {
             recording,
             ledger: Ledger::default(),
             strangers: Unauthenticated::default(),
+            workspace: Arc::clone(registry.workspace()),
             slots: Semaphore::new(MAX_CALLS),
         })
     }
@@ -236,8 +240,14 @@ impl Corridor {
             identity: &passage.identity,
             may_ask: &may_ask,
         };
-        let plan = shown.tool.plan(validated.arguments(), asker);
-        let plan = match plan {
+        let planned = match shown.tool.plan(validated.arguments(), asker) {
+            Ok(mut plan) => {
+                let read = plan.read_files(&self.workspace).await;
+                read.map(|()| plan).map_err(ToolError::from)
+            }
+            Err(error) => Err(error),
+        };
+        let plan = match planned {
             Ok(plan) => plan,
             Err(error) => {
                 passage.unfit(validated.arguments()).await?;
@@ -252,6 +262,7 @@ impl Corridor {
             model: plan.model().map(str::to_owned),
             provider: plan.provider().map(str::to_owned),
             secrets: plan.first_secrets(),
+            files: files(&plan),
         };
         let mut plan = plan;
         let others = self
@@ -278,7 +289,8 @@ impl Corridor {
             .inspect_err(|_| self.ledger.take_back_call(principal))
             .map_err(|refusal| self.with_arguments(refusal))?;
 
-        let (tool, mut arguments, plan) = authorized.into_parts();
+        let (tool, mut arguments, mut plan) = authorized.into_parts();
+        plan.files.put(&mut arguments);
         self.clean_arguments(passage, &mut arguments).await?;
         let cx = CallContext {
             identity: passage.identity.clone(),
@@ -363,6 +375,7 @@ impl Corridor {
                 model: Some(other.model.clone()),
                 provider: Some(other.provider.name().to_owned()),
                 secrets: other.secrets(),
+                files: scene.files.clone(),
             };
             let decision = self.policy.input(&scene.facts(arguments, usage)).await;
             if decision.verdict == Verdict::Allow {
@@ -394,6 +407,7 @@ impl Corridor {
             model: None,
             provider: None,
             secrets: Vec::new(),
+            files: Vec::new(),
         };
         let decision = self.judge(&scene, arguments).await;
         self.ledger.take_back_call(&caller.principal.id);
@@ -477,6 +491,16 @@ impl Corridor {
         let what = "an answer does not fit its output schema";
         Err(Refusal::Failed(ToolError::Internal(what)))
     }
+}
+
+/// What the policy knows of the files of a plan.
+fn files(plan: &Plan) -> Vec<FileFact> {
+    let fact = |file: &PlannedFile| FileFact {
+        path: file.path.clone(),
+        size: file.size,
+        kind: "image".to_owned(),
+    };
+    plan.files.iter().map(fact).collect()
 }
 
 fn not_cleaned() -> Refusal {

@@ -17,13 +17,13 @@ use super::{Caller, policy::Decision, redaction::Redactor, refusal::Refusal};
 use crate::{
     audit::{
         Audit, Event, Pending, Record, RecordedAttempt, RecordedClient, RecordedDecision,
-        RecordedPrincipal, Tokens,
+        RecordedFile, RecordedPrincipal, Tokens,
     },
     call::CallIdentity,
     guard::redaction::Direction,
     models::{Fallback, Selected},
     settings::milliseconds,
-    tools::{AnsweredBy, Plan, Spent, ToolError},
+    tools::{AnsweredBy, Plan, PlannedFile, Spent, ToolError},
 };
 
 /// The longest text of a client's own that is recorded, in characters.
@@ -142,6 +142,11 @@ impl Passage<'_> {
         self.base.model = plan.model().map(str::to_owned);
         self.base.provider = plan.provider().map(str::to_owned);
         self.base.secrets = plan.secrets();
+        let recorded = |file: &PlannedFile| RecordedFile {
+            path: self.recording.quoted(&file.path),
+            size: file.size,
+        };
+        self.base.files = plan.files.iter().map(recorded).collect();
     }
 
     /// Records that the call is accepted. It must not run before the record is kept.

@@ -1,7 +1,7 @@
 //! An image that a model is shown: its bytes in base64 with their kind, or the address of one.
 //!
 //! Kinds are those that every vendor with eyes takes. Nothing here reads a file or asks a server;
-//! an address is handed to the vendor, which fetches it.
+//! an address is handed to the vendor, which fetches it, and a file's bytes come from the workspace.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -9,7 +9,7 @@ use crate::outbound::{is_loopback, is_private};
 
 /// The most bytes of one image, as they are: what the strictest of the vendors takes inline is 5 MB
 /// (platform.claude.com/docs/en/build-with-claude/vision).
-const MAX_BYTES: usize = 5 * 1024 * 1024;
+pub const MAX_IMAGE_BYTES: usize = 5 * 1024 * 1024;
 
 /// An image.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum ImageKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoImage {
     /// Neither a data URL nor an address.
-    #[error("write an image as `data:image/png;base64,…` or as an `https://…` address")]
+    #[error("write an image as a path, as `data:image/png;base64,…` or as an `https://…` address")]
     Form,
     /// A kind that not all vendors take.
     #[error("images are PNG, JPEG, GIF or WebP, and their bytes must be what their type says")]
@@ -116,6 +116,28 @@ impl Image {
         }
     }
 
+    /// Whether `text` is the path of a file: neither a data URL nor an address of any kind.
+    #[must_use]
+    pub fn is_path(text: &str) -> bool {
+        let is_url = text.starts_with("data:") || text.contains("://");
+        !is_url && !text.is_empty()
+    }
+
+    /// The image that a file's bytes are.
+    ///
+    /// # Errors
+    /// See [`NoImage`].
+    pub fn of_bytes(bytes: &[u8]) -> Result<Self, NoImage> {
+        if bytes.len() > MAX_IMAGE_BYTES {
+            return Err(NoImage::TooLarge);
+        }
+        let kind = ImageKind::of(bytes).ok_or(NoImage::Kind)?;
+        Ok(Self::Inline {
+            kind,
+            base64: STANDARD.encode(bytes),
+        })
+    }
+
     /// Reads a data URL (RFC 2397) or an `https` address.
     ///
     /// # Errors
@@ -144,7 +166,7 @@ impl Image {
         if !is_base64 {
             return Err(NoImage::Form);
         }
-        if base64.len() > MAX_BYTES.div_ceil(3) * 4 {
+        if base64.len() > MAX_IMAGE_BYTES.div_ceil(3) * 4 {
             return Err(NoImage::TooLarge);
         }
         let bytes = STANDARD.decode(base64).map_err(|_| NoImage::Base64)?;
@@ -205,7 +227,7 @@ mod tests {
         }
         let large = format!(
             "data:image/png;base64,{}",
-            "A".repeat(MAX_BYTES * 4 / 3 + 8)
+            "A".repeat(MAX_IMAGE_BYTES * 4 / 3 + 8)
         );
         assert_eq!(Image::parse(&large), Err(NoImage::TooLarge));
         assert!(!format!("{read:?}").contains("iVBOR"));

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::FileError;
 use crate::models::{Cost, Fallback, ModelError, Usage};
 
 /// A tool's answer. What people read of it is made from the structure by [`Tool::text`], after
@@ -44,6 +45,9 @@ pub enum ToolError {
     /// The model or its provider failed.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A file that the call names cannot be had.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A fault of ours: arguments that passed the schema do not fit the tool.
     #[error("internal error")]
     Internal(&'static str),
@@ -55,6 +59,7 @@ impl ToolError {
     pub fn operator(&self) -> String {
         match self {
             Self::Model(error) => error.operator(),
+            Self::File(error) => format!("{}: {error}", error.code()),
             Self::Internal(what) => (*what).to_owned(),
         }
     }
@@ -64,6 +69,7 @@ impl ToolError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Model(error) => error.code(),
+            Self::File(error) => error.code(),
             Self::Internal(_) => "internal",
         }
     }

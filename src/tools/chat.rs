@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    AnsweredBy, InvalidDefinition, Plan, Spent, Tool, ToolAnswer, ToolDefinition, ToolError,
+    AnsweredBy, Files, InvalidDefinition, Plan, Spent, Tool, ToolAnswer, ToolDefinition, ToolError,
+    WantedFile,
 };
 use crate::{
     call::CallContext,
@@ -54,15 +55,26 @@ impl Tool for Chat {
 
     fn plan(&self, arguments: &Map<String, Value>, asker: Asker<'_>) -> Result<Plan, ToolError> {
         let name = arguments.get("model").and_then(Value::as_str);
-        let shows = arguments.get("images").and_then(Value::as_array);
-        let needs: &[Ability] = match shows {
-            Some(images) if !images.is_empty() => &[Ability::Images],
-            _ => &[],
+        let shown = arguments.get("images").and_then(Value::as_array);
+        let shown = shown.map_or(&[][..], Vec::as_slice);
+        let needs: &[Ability] = if shown.is_empty() {
+            &[]
+        } else {
+            &[Ability::Images]
         };
+        let paths = shown.iter().enumerate().filter_map(|(index, image)| {
+            let path = image.as_str().filter(|text| Image::is_path(text))?;
+            Some(WantedFile {
+                argument: format!("/images/{index}"),
+                path: path.to_owned(),
+            })
+        });
         let selected = self.models.select(name, Some(asker), needs)?;
         Ok(Plan {
             instead: self.models.instead_of(&selected),
             selected: Some(selected),
+            wanted: paths.collect(),
+            files: Files::default(),
         })
     }
 

@@ -7,6 +7,7 @@
 mod answer;
 mod chat;
 mod definition;
+mod files;
 mod listmodels;
 mod plan;
 mod registry;
@@ -14,5 +15,6 @@ mod version;
 
 pub use answer::{AnsweredBy, Spent, ToolAnswer, ToolError};
 pub use definition::{Annotations, InvalidDefinition, ToolDefinition};
+pub use files::{FileError, Files, PlannedFile, WantedFile};
 pub use plan::Plan;
 pub use registry::{Registry, Tool};

@@ -1,10 +1,11 @@
 //! What a call would do, told before it does it: so that the guard can judge it and the audit can
 //! keep it.
 //!
-//! A plan is made without reading a file or asking a server. What is planned is what is done: a
-//! tool runs with the plan that was judged, and chooses nothing anew.
+//! A plan is made without asking a server; then the files that it wants are read. What is planned is
+//! what is done: a tool runs with the plan that was judged, and chooses nothing anew.
 
-use crate::models::Selected;
+use super::{FileError, Files, WantedFile};
+use crate::{models::Selected, workspace::Workspace};
 
 /// What one call would use.
 #[derive(Debug, Default)]
@@ -13,9 +14,23 @@ pub struct Plan {
     pub selected: Option<Selected>,
     /// Who would be asked in its place, in this order.
     pub instead: Vec<Selected>,
+    /// The files that the call names and that are still to be read.
+    pub wanted: Vec<WantedFile>,
+    /// Those that were read.
+    pub files: Files,
 }
 
 impl Plan {
+    /// Reads the files that are wanted.
+    ///
+    /// # Errors
+    /// The first that cannot be had.
+    pub async fn read_files(&mut self, workspace: &Workspace) -> Result<(), FileError> {
+        let wanted = std::mem::take(&mut self.wanted);
+        self.files = Files::read(wanted, workspace).await?;
+        Ok(())
+    }
+
     /// The model's name.
     #[must_use]
     pub fn model(&self) -> Option<&str> {

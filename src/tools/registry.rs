@@ -12,6 +12,7 @@ use super::{
 use crate::{
     call::CallContext,
     models::{Asker, Models},
+    workspace::Workspace,
 };
 
 /// Something a client can call.
@@ -44,21 +45,29 @@ pub trait Tool: Send + Sync {
 /// All tools, in the order in which clients see them.
 pub struct Registry {
     tools: Vec<Arc<dyn Tool>>,
+    workspace: Arc<Workspace>,
 }
 
 impl Registry {
-    /// The tools of this build.
+    /// The tools of this build, with the files that they may read.
     ///
     /// # Errors
     /// If a definition is broken.
-    pub fn new(models: Arc<Models>) -> Result<Self, InvalidDefinition> {
+    pub fn new(models: Arc<Models>, workspace: Arc<Workspace>) -> Result<Self, InvalidDefinition> {
         Ok(Self {
+            workspace,
             tools: vec![
                 Arc::new(Chat::new(Arc::clone(&models))?),
                 Arc::new(ListModels::new(models)?),
                 Arc::new(Version::new()?),
             ],
         })
+    }
+
+    /// The files that the tools may read.
+    #[must_use]
+    pub fn workspace(&self) -> &Arc<Workspace> {
+        &self.workspace
     }
 
     /// The tools in order.

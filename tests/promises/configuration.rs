@@ -117,13 +117,13 @@ fn check_ends_with_0_1_or_2() {
     assert_eq!(shipped.status.code(), Some(0), "{shipped:?}");
     let examples = Setup::with_config(&examples()).run(&["check"]);
     assert_eq!(examples.status.code(), Some(0), "{examples:?}");
-    let invalid = Setup::with_config("workspace: {}\n").run(&["check", "--json"]);
+    let invalid = Setup::with_config("conversations: {}\n").run(&["check", "--json"]);
     assert_eq!(invalid.status.code(), Some(1), "{invalid:?}");
     let problem = &json(&invalid)["problems"][0];
     assert_eq!(problem["line"], 1);
     assert_eq!(
         problem["message"],
-        "`workspace` is not in this version of Keyward"
+        "`conversations` is not in this version of Keyward"
     );
     let absent = Setup::bare().run(&["check", "--config", "/nowhere/keyward.yaml"]);
     assert_eq!(absent.status.code(), Some(2), "{absent:?}");

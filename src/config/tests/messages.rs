@@ -50,7 +50,7 @@ fn http_without_a_token_is_refused_at_its_section() {
 
 #[test]
 fn json_tells_place_key_and_help() {
-    let error = check("log:\n  level: loud\nworkspace: {}\n").unwrap_err();
+    let error = check("log:\n  level: loud\nconversations: {}\n").unwrap_err();
     assert_eq!(error.exit(), CheckExit::Invalid);
     insta::assert_snapshot!(serde_json::to_string_pretty(&error.json()).unwrap());
 }

@@ -26,7 +26,7 @@ fn every_example_in_it_is_valid_when_uncommented() {
     let config = accepted(&examples());
     let http = config.server.http.unwrap();
     assert_eq!(http.token_secret.unwrap().as_str(), "http-token");
-    assert_eq!(config.secrets.names.len(), 5);
+    assert_eq!(config.secrets.names.len(), 6);
     assert_eq!(config.models.providers.0.len(), 5);
     // What an example says of itself as default is the default.
     let defaults = crate::server::HttpSettings::default();

@@ -30,6 +30,7 @@ models:
 policy:    { default: allow, files: ["policies/*.yaml"] }
 redaction: { to_model: { secrets: block } }
 audit:     { on_failure: block, sinks: [ { file: { path: audit.jsonl } } ] }
+workspace: { roots: ["."] }
 "#;
     assert!(check(text).is_ok(), "{}", human(text));
 }
@@ -37,7 +38,7 @@ audit:     { on_failure: block, sinks: [ { file: { path: audit.jsonl } } ] }
 #[test]
 fn each_documented_section_of_a_later_version_is_refused_by_name() {
     for (text, key) in [
-        ("workspace: { roots: [\".\"] }", "workspace"),
+        ("conversations: { store: [\".\"] }", "conversations"),
         ("conversations:", "conversations"),
         ("telemetry: {}", "telemetry"),
     ] {
@@ -56,7 +57,7 @@ fn each_documented_section_of_a_later_version_is_refused_by_name() {
         );
         assert!(problem["help"].as_str().unwrap().starts_with("remove it"));
     }
-    insta::assert_snapshot!(human("workspace: { roots: [\".\"] }\n"));
+    insta::assert_snapshot!(human("conversations: { store: [\".\"] }\n"));
 }
 
 #[test]

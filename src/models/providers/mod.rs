@@ -6,7 +6,8 @@ mod azure;
 #[cfg(feature = "bedrock")]
 mod bedrock;
 mod dial;
-#[cfg(fuzzing)]
+// Compiled with the tests too, so that it does not fall behind.
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod gemini;
 mod http;

@@ -21,7 +21,8 @@ pub use provider::HttpProvider;
 pub(super) use refusal::{Refused, error_in_answer, number_after};
 pub(super) use wire::{Asked, KeyHeader, Reader, Told, Wire, below, deployment};
 
-#[cfg(fuzzing)]
+// Compiled with the tests too, so that it does not fall behind.
+#[cfg(any(fuzzing, test))]
 pub(super) use self::{
     answer::Answer,
     stream::{events, framing},

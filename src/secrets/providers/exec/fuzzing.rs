@@ -1,5 +1,5 @@
-//! The way in for the fuzzer, which has to reach what nobody else may: compiled under `cfg(fuzzing)`
-//! alone, and no part of the library.
+//! The way in for the fuzzer, which has to reach what nobody else may: compiled for it and
+//! for tests alone, and no part of the library.
 
 use super::provider::pick;
 use crate::secrets::Reference;

@@ -6,7 +6,8 @@
 //! its standard error is never shown, since tools quote what they were given.
 
 mod config;
-#[cfg(fuzzing)]
+// Compiled with the tests too, so that it does not fall behind.
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod place;

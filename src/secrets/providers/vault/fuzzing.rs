@@ -1,11 +1,11 @@
-//! The way in for the fuzzer, which has to reach what nobody else may: compiled under `cfg(fuzzing)`
-//! alone, and no part of the library.
+//! The way in for the fuzzer, which has to reach what nobody else may: compiled for it and
+//! for tests alone, and no part of the library.
 
 use zeroize::Zeroizing;
 
 use super::{
     answer::{self, Reading},
-    kv::KvVersion,
+    kv::Engine,
     place::Place,
     wire::Answer,
 };
@@ -33,7 +33,9 @@ pub fn meaning(status: u16, body: &[u8], is_version_2: bool) -> Meaning {
         body: Zeroizing::new(body.to_vec()),
         retry_after: None,
     };
-    let _ = answer::kv_version(&answer);
+    let _ = answer::engine(&answer);
+    let _ = answer::lent(&answer, is_version_2);
+    let _ = answer::renewal(&answer);
     let _ = answer::lifetime(&answer);
     let _ = answer::is_refusal_of_vault(&answer);
     let Ok(reference) = "vault:secret/ai#api_key".parse::<Reference>() else {
@@ -42,12 +44,12 @@ pub fn meaning(status: u16, body: &[u8], is_version_2: bool) -> Meaning {
     let Ok(place) = Place::of(&reference) else {
         return Meaning::Miss;
     };
-    let kv = if is_version_2 {
-        KvVersion::V2
+    let engine = if is_version_2 {
+        Engine::Kv2
     } else {
-        KvVersion::V1
+        Engine::Kv1
     };
-    match answer::read(&answer, kv, &place, "ABOUT") {
+    match answer::read(&answer, engine, &place, "ABOUT") {
         Ok(Reading::Value { text, .. }) => Meaning::Value(text.as_bytes().to_vec()),
         Ok(Reading::Miss) => Meaning::Miss,
         Ok(Reading::Denied) => Meaning::Denied,

@@ -8,7 +8,8 @@
 
 mod answer;
 mod config;
-#[cfg(fuzzing)]
+// Compiled with the tests too, so that it does not fall behind.
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod kv;

@@ -1,0 +1,172 @@
+//! Images by path: what is sent is a file of the workspace that the policy has judged and the audit
+//! has kept, and nothing else of the machine.
+
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use super::{
+    arrangement::KEY,
+    guarded::{AUDIT, events, guarded, serve, text},
+};
+use crate::support::{
+    keyward::{Keyward, Setup},
+    upstream::{Dialect, Upstream},
+};
+
+const WORKSPACE: &str = "workspace: { roots: [pictures] }\n";
+
+fn upstream() -> Upstream {
+    Upstream::start(Dialect::OpenAi, Some(KEY))
+}
+
+/// The smallest file that is known for a PNG, with `more` in it.
+fn png(more: &str) -> Vec<u8> {
+    [b"\x89PNG\r\n\x1a\n", more.as_bytes()].concat()
+}
+
+/// A server whose workspace is a folder with `square.png` in it.
+fn arranged(upstream: &Upstream, sections: &str) -> Setup {
+    let setup = guarded(upstream, sections);
+    let pictures = pictures(&setup);
+    fs::create_dir(&pictures).unwrap();
+    fs::write(pictures.join("square.png"), png("square")).unwrap();
+    setup
+}
+
+fn pictures(setup: &Setup) -> std::path::PathBuf {
+    setup.folder().join("pictures")
+}
+
+fn show(keyward: &mut Keyward, image: &str) -> Value {
+    let arguments = json!({ "prompt": "What is it?", "images": [image] });
+    keyward.call("chat", arguments)["result"].clone()
+}
+
+#[test]
+fn an_image_by_path_arrives_as_its_bytes_and_is_recorded() {
+    let upstream = upstream();
+    let mut keyward = serve(arranged(&upstream, &format!("{AUDIT}{WORKSPACE}")));
+    let whole = pictures(&keyward.setup).join("square.png");
+    for path in ["square.png", whole.to_str().unwrap()] {
+        let result = show(&mut keyward, path);
+        assert_eq!(result["isError"], false, "{path}: {result}");
+    }
+    let url = format!("data:image/png;base64,{}", STANDARD.encode(png("square")));
+    for seen in upstream.seen() {
+        let content = &seen.body["messages"][0]["content"];
+        let images: Vec<&Value> = content
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|part| part["type"] == "image_url")
+            .map(|part| &part["image_url"]["url"])
+            .collect();
+        assert_eq!(images, [&url]);
+    }
+    assert_eq!(upstream.seen().len(), 2);
+    let file = json!([{ "path": "square.png", "size": png("square").len() }]);
+    let accepted = events(&keyward.setup, "call_accepted");
+    assert!(accepted.len() == 2 && accepted.iter().all(|record| record["files"] == file));
+}
+
+#[test]
+fn what_is_no_image_of_the_workspace_is_not_sent_and_nothing_of_the_machine_is_told() {
+    let upstream = upstream();
+    let setup = arranged(&upstream, WORKSPACE);
+    let folder = setup.folder().to_owned();
+    let pictures = pictures(&setup);
+    fs::write(folder.join("near.png"), png("outside")).unwrap();
+    fs::write(pictures.join("text.png"), "OPENAI_API_KEY=canary").unwrap();
+    fs::write(pictures.join("large.png"), png(&"x".repeat(5 << 20))).unwrap();
+    symlink("../near.png", pictures.join("out.png")).unwrap();
+    let mut keyward = serve(setup);
+    let near = folder.join("near.png");
+    for (path, told) in [
+        ("absent.png", "is not there"),
+        ("../near.png", "may not be read"),
+        ("out.png", "may not be read"),
+        (near.to_str().unwrap(), "is not in the workspace"),
+        ("/proc/self/environ", "is not in the workspace"),
+        (".", "is not a regular file"),
+        ("text.png", "is no image"),
+        ("large.png", "is too large"),
+        ("file:///etc/passwd", "write an image as"),
+        ("http://127.0.0.1/a.png", "write an image as"),
+    ] {
+        let result = show(&mut keyward, path);
+        assert_eq!(result["isError"], true, "{path}: {result}");
+        let text = text(&result);
+        assert!(text.contains(told), "{path}: {text}");
+        assert!(
+            !text.contains(folder.to_str().unwrap()) && !text.contains("canary"),
+            "{text}"
+        );
+    }
+    assert!(upstream.seen().is_empty());
+}
+
+#[test]
+fn without_a_workspace_no_file_is_read() {
+    let upstream = upstream();
+    let mut keyward = serve(arranged(&upstream, ""));
+    let whole = pictures(&keyward.setup).join("square.png");
+    for path in ["square.png", "pictures/square.png", whole.to_str().unwrap()] {
+        let result = show(&mut keyward, path);
+        assert!(text(&result).contains("`workspace.roots`"), "{result}");
+    }
+    assert!(upstream.seen().is_empty());
+}
+
+#[test]
+fn the_policy_judges_files_by_what_they_are() {
+    let upstream = upstream();
+    let rules = "policy:\n  rules:\n    - id: small\n      when: { tools: [chat], direction: input }\n      \
+                 condition: \"files.exists(f, f.kind == 'image' && f.size > 100)\"\n      action: deny\n      \
+                 reason: Too large for here.\n";
+    let setup = arranged(&upstream, &format!("{AUDIT}{WORKSPACE}{rules}"));
+    fs::write(pictures(&setup).join("large.png"), png(&"x".repeat(101))).unwrap();
+    let mut keyward = serve(setup);
+    assert_eq!(show(&mut keyward, "square.png")["isError"], false);
+    let result = show(&mut keyward, "large.png");
+    assert!(text(&result).contains("Too large for here."), "{result}");
+    assert_eq!(upstream.seen().len(), 1);
+    let denied = &events(&keyward.setup, "call_ended")[1];
+    assert_eq!(
+        denied["files"],
+        json!([{ "path": "large.png", "size": 109 }])
+    );
+}
+
+#[test]
+fn who_may_not_call_does_not_learn_which_files_there_are() {
+    let upstream = upstream();
+    let rules = "policy: { default: deny }\n";
+    let mut keyward = serve(arranged(&upstream, &format!("{WORKSPACE}{rules}")));
+    let words = |image: &str, keyward: &mut Keyward| {
+        let text = text(&show(keyward, image)).to_owned();
+        text.split(" (request id").next().unwrap().to_owned()
+    };
+    let [here, absent] = ["square.png", "absent.png"].map(|path| words(path, &mut keyward));
+    assert_eq!(here, absent);
+}
+
+#[test]
+fn a_key_that_is_written_in_an_image_is_not_sent() {
+    let upstream = upstream();
+    let setup = arranged(&upstream, WORKSPACE);
+    let key = format!("AKIA{}", "Q3ZJ7XW2PLM5RTVB");
+    write(
+        &pictures(&setup).join("key.png"),
+        &png(&format!("tEXt aws_access_key_id = {key} ")),
+    );
+    let mut keyward = serve(setup);
+    let result = show(&mut keyward, "key.png");
+    assert!(text(&result).contains("looks like a secret"), "{result}");
+    assert!(upstream.seen().is_empty());
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+}
