@@ -214,6 +214,9 @@ pub struct Tokens {
     pub input: u64,
     /// Tokens of the answer.
     pub output: u64,
+    /// Whether the vendor did not tell, and they were counted here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
 
 /// The use of a secret.

@@ -228,6 +228,7 @@ impl Passage<'_> {
         self.base.tokens = Some(Tokens {
             input: spent.usage.input_tokens,
             output: spent.usage.output_tokens,
+            estimated: spent.usage.is_estimate,
         });
         self.base.cost_micro_usd = spent.cost.map(|cost| cost.0);
     }

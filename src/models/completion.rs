@@ -37,7 +37,7 @@ pub struct Completion {
     pub model: String,
     /// The model provider's name in configuration.
     pub provider: String,
-    /// Tokens, if the vendor told.
+    /// Tokens, as the vendor told or by our own count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// What they cost by list price, if both are known.
@@ -53,7 +53,7 @@ pub struct Completion {
     pub finish_reason: &'static str,
 }
 
-/// Tokens of one call, as the vendor counted them.
+/// Tokens of one call, as the vendor counted them or, where it told nothing, by our own count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
     /// Tokens of the prompt, those that were cached among them.
@@ -69,6 +69,9 @@ pub struct Usage {
     /// Tokens of the thinking.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_tokens: Option<u64>,
+    /// Whether this is our own count: of texts alone, without images and thinking.
+    #[serde(rename = "estimated", skip_serializing_if = "std::ops::Not::not")]
+    pub is_estimate: bool,
 }
 
 /// An amount of money, in millionths of a US dollar.

@@ -16,6 +16,7 @@ pub mod providers;
 mod resolve;
 mod selection;
 mod thinking;
+mod tokens;
 
 pub use calls::{Fallback, LimitSettings, ModelMetrics, Selected};
 pub use catalogue::{MaxTokensField, Preset, presets};

@@ -177,6 +177,9 @@ fn text(structured: &Value) -> String {
             facts.push(format!("{tokens} {words}"));
         }
     }
+    if usage["estimated"].as_bool() == Some(true) {
+        facts.push("by estimate".to_owned());
+    }
     if let Some(cost) = structured["cost_usd"].as_f64() {
         facts.push(format!("{cost:.6} USD"));
     }

@@ -171,6 +171,7 @@ fn full(texts: &[String]) -> Record {
         tokens: Some(Tokens {
             input: 1,
             output: 2,
+            estimated: false,
         }),
         cost_micro_usd: Some(3),
         secrets: vec![text(), text()],

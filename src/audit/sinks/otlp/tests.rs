@@ -41,6 +41,7 @@ fn full() -> Record {
     record.tokens = Some(Tokens {
         input: u64::MAX,
         output: 2,
+        estimated: false,
     });
     record.decision = Some(RecordedDecision {
         direction: "input",

@@ -128,6 +128,7 @@ impl Counted {
             cached_input_tokens: self.cache_read,
             cache_write_tokens: self.cache_write,
             reasoning_tokens: self.thinking,
+            is_estimate: false,
         })
     }
 }

@@ -73,6 +73,7 @@ impl ToldUsage {
             cached_input_tokens: cached,
             cache_write_tokens: written,
             reasoning_tokens: None,
+            is_estimate: false,
         }
     }
 }

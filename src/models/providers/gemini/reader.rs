@@ -83,6 +83,7 @@ impl ToldUsage {
             cached_input_tokens: self.cached_content_token_count.0,
             cache_write_tokens: None,
             reasoning_tokens: thoughts,
+            is_estimate: false,
         })
     }
 }

@@ -3,7 +3,7 @@
 //! Dropping it instead would answer another question than was asked.
 
 use crate::models::{
-    Ability, CompletionRequest, Image, ModelErrorKind, ModelFacts, Temperature, Thinking,
+    Ability, CompletionRequest, Image, ModelErrorKind, ModelFacts, Temperature, Thinking, tokens,
 };
 
 /// The most images of one request.
@@ -98,4 +98,32 @@ pub(super) fn check(
         );
     }
     Ok(())
+}
+
+/// So many bytes a token has at the most in any text that is worth counting: where a prompt has fewer
+/// for each token that fits, only its vendor knows.
+const BYTES_PER_TOKEN: u64 = 3;
+
+/// Refuses a prompt that is known not to fit, where tokens can be counted exactly. Counting takes time,
+/// so that only what hardly fits is counted.
+pub(super) async fn check_length(
+    request: &CompletionRequest,
+    model: &ModelFacts,
+) -> Result<(), ModelErrorKind> {
+    let Some(limit) = model.context_window else {
+        return Ok(());
+    };
+    let instructions = request.system_prompt.as_ref().map_or(0, String::len);
+    let bytes = (instructions + request.prompt.len()) as u64;
+    if bytes / BYTES_PER_TOKEN <= limit || !tokens::is_exact(&model.name) {
+        return Ok(());
+    }
+    let given = tokens::count(&model.name, tokens::texts(request)).await;
+    if given <= limit {
+        return Ok(());
+    }
+    Err(ModelErrorKind::ContextTooLong {
+        limit: Some(limit),
+        given: Some(given),
+    })
 }

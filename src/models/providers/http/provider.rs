@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::{
     Asked, Refused, Wire,
     answer::{Answer, Whole},
-    check::check,
+    check::{check, check_length},
     client::{LazyClient, showing_certificate},
     key, stream,
 };
@@ -26,7 +26,7 @@ use crate::{
     models::{
         Circumstances, Completion, CompletionRequest, Connections, Cost, ModelError,
         ModelErrorKind, ModelFacts, ModelProvider, ProviderConfig, Stage, Usage, is_model_name,
-        providers::Keys,
+        providers::Keys, tokens,
     },
     secrets::{Binding, Lent, Refusal, Secret, SecretName, Used},
 };
@@ -90,6 +90,7 @@ impl HttpProvider {
             })?;
         let model = model.as_ref();
         check(request, model, self.config.is_near())?;
+        check_length(request, model).await?;
         // Settings are checked at load; this stands where the key would leave.
         if self.config.exposes().is_some() {
             return Err(ModelErrorKind::PlaintextRefused);
@@ -311,16 +312,22 @@ impl ModelProvider for HttpProvider {
                     text,
                     finish_reason,
                     usage,
-                }) => Ok(Completion {
-                    answer: text,
-                    model: request.model.clone(),
-                    provider: self.config.name.clone(),
-                    usage,
-                    cost: self.cost(&request.model, usage),
-                    key: trace.key,
-                    instead_of: Vec::new(),
-                    finish_reason,
-                }),
+                }) => {
+                    let usage = match usage {
+                        Some(told) => told,
+                        None => estimate(request, &text).await,
+                    };
+                    Ok(Completion {
+                        answer: text,
+                        model: request.model.clone(),
+                        provider: self.config.name.clone(),
+                        usage: Some(usage),
+                        cost: self.cost(&request.model, Some(usage)),
+                        key: trace.key,
+                        instead_of: Vec::new(),
+                        finish_reason,
+                    })
+                }
                 Err(kind) => {
                     let about = Circumstances {
                         provider: Some(self.config.name.clone()),
@@ -339,6 +346,17 @@ impl ModelProvider for HttpProvider {
                 }
             }
         })
+    }
+}
+
+/// What a call took by our own count, where its vendor told nothing.
+async fn estimate(request: &CompletionRequest, answer: &str) -> Usage {
+    let model = &request.model;
+    Usage {
+        input_tokens: tokens::count(model, tokens::texts(request)).await,
+        output_tokens: tokens::count(model, vec![answer.to_owned()]).await,
+        is_estimate: true,
+        ..Usage::default()
     }
 }
 

@@ -128,6 +128,7 @@ impl ToldUsage {
             cached_input_tokens: cached.or(self.prompt_cache_hit_tokens.0),
             cache_write_tokens: prompt.and_then(|details| details.cache_write_tokens.0),
             reasoning_tokens,
+            is_estimate: false,
         })
     }
 }

@@ -2,6 +2,7 @@
 //! provider holds one key.
 
 mod misbehaviour;
+mod tokens;
 
 use std::{
     sync::{

@@ -104,6 +104,7 @@ impl ToldUsage {
             cached_input_tokens: input.and_then(|details| details.cached_tokens.0),
             cache_write_tokens: input.and_then(|details| details.cache_write_tokens.0),
             reasoning_tokens: output.and_then(|details| details.reasoning_tokens.0),
+            is_estimate: false,
         }
     }
 }

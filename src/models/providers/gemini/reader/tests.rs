@@ -41,6 +41,7 @@ fn a_stream_is_one_answer_however_it_is_cut() {
         cached_input_tokens: Some(4),
         cache_write_tokens: None,
         reasoning_tokens: Some(3),
+        is_estimate: false,
     };
     assert_eq!(whole.usage, Some(expected));
 }

@@ -172,6 +172,7 @@ fn what_vendors_count_in_their_own_ways_is_told_in_one() {
         cached_input_tokens: Some(4),
         cache_write_tokens: Some(1),
         reasoning_tokens: Some(3),
+        is_estimate: false,
     };
     assert_eq!(openai, Some(expected));
     let deepseek =

@@ -1,0 +1,177 @@
+//! Counts tokens where no vendor does: before a prompt is sent that cannot fit, and where an answer
+//! comes without a count. What a vendor counts always wins.
+//!
+//! For OpenAI's models the count is that of their published encoding, `o200k_base`
+//! (github.com/openai/tiktoken), which newer models of theirs are taken to have as well; what a
+//! vendor puts around messages is not in it. For others, and in a build without `tiktoken`, it is a
+//! guess: a quarter of a token for each ASCII character and a whole one for each other.
+
+use super::CompletionRequest;
+
+/// The tokens of `texts` for `model`, as well as we know.
+pub(super) async fn count(model: &str, texts: Vec<String>) -> u64 {
+    #[cfg(feature = "tiktoken")]
+    if encoding::is_known_for(model) {
+        // Off the runtime's threads: a megabyte takes a tenth of a second.
+        let counting = tokio::task::spawn_blocking(move || {
+            let exact = texts
+                .iter()
+                .map(|text| encoding::count(text))
+                .sum::<Option<u64>>();
+            exact.unwrap_or_else(|| texts.iter().map(|text| guess(text)).sum())
+        });
+        return counting.await.unwrap_or(0);
+    }
+    let _ = model;
+    texts.iter().map(|text| guess(text)).sum()
+}
+
+/// Whether the count for `model` is exact.
+pub(super) fn is_exact(model: &str) -> bool {
+    #[cfg(feature = "tiktoken")]
+    return encoding::is_known_for(model);
+    #[cfg(not(feature = "tiktoken"))]
+    {
+        let _ = model;
+        false
+    }
+}
+
+/// What the model reads of a request, images aside.
+pub(super) fn texts(request: &CompletionRequest) -> Vec<String> {
+    let system = request.system_prompt.iter();
+    system.chain(Some(&request.prompt)).cloned().collect()
+}
+
+fn guess(text: &str) -> u64 {
+    let ascii = text.bytes().filter(u8::is_ascii).count() as u64;
+    let others = text.chars().filter(|c| !c.is_ascii()).count() as u64;
+    ascii.div_ceil(4) + others
+}
+
+#[cfg(feature = "tiktoken")]
+mod encoding {
+    use std::panic::catch_unwind;
+
+    use tiktoken_rs::{
+        o200k_base_singleton,
+        tokenizer::{Tokenizer, get_tokenizer},
+    };
+
+    /// How much is encoded at a time. A piece that has no end in it, such as a megabyte of one
+    /// letter, costs more than in proportion to its length.
+    const PIECE_BYTES: usize = 4 * 1024;
+
+    pub(super) fn is_known_for(model: &str) -> bool {
+        // OpenRouter's and Bedrock's names for the same models.
+        let name = model.rsplit('/').next().unwrap_or(model);
+        let name = name.strip_prefix("openai.").unwrap_or(name);
+        match get_tokenizer(name) {
+            Some(tokenizer) => {
+                matches!(tokenizer, Tokenizer::O200kBase | Tokenizer::O200kHarmony)
+            }
+            None => name.starts_with("gpt-"),
+        }
+    }
+
+    /// `None`, if the encoder gives up.
+    pub(super) fn count(text: &str) -> Option<u64> {
+        let mut rest = text;
+        let mut tokens = 0;
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at(end_of_piece(rest));
+            // The encoder's pattern has a limit of steps, and the encoder takes reaching it for a bug.
+            let encode = || o200k_base_singleton().encode_ordinary(piece).len() as u64;
+            tokens += catch_unwind(encode).ok()?;
+            rest = behind;
+        }
+        Some(tokens)
+    }
+
+    /// Where the first piece of `text` ends: before a space if there is one, since no token goes on
+    /// behind it.
+    fn end_of_piece(text: &str) -> usize {
+        if text.len() <= PIECE_BYTES {
+            return text.len();
+        }
+        let most = text.floor_char_boundary(PIECE_BYTES);
+        let space = text[..most].rfind(' ').filter(|at| *at > 0);
+        space.unwrap_or(most)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        #[test]
+        fn what_is_of_openai_is_told_by_its_name() {
+            for known in [
+                "gpt-5",
+                "gpt-4o-mini",
+                "o3",
+                "gpt-6.1-sol",
+                "openai/gpt-5",
+                "openai.gpt-oss-120b-1:0",
+            ] {
+                assert!(is_known_for(known), "{known}");
+            }
+            for other in [
+                "claude-opus-5",
+                "gemini-3-pro",
+                "qwen3:32b",
+                "gpt-3.5-turbo",
+                "m",
+            ] {
+                assert!(!is_known_for(other), "{other}");
+            }
+        }
+
+        /// Counts of `tiktoken` itself, by github.com/openai/openai-cookbook's table for
+        /// `o200k_base`.
+        #[test]
+        fn a_count_is_that_of_the_published_encoding() {
+            for (text, tokens) in [
+                ("antidisestablishmentarianism", 6),
+                ("2 + 2 = 4", 7),
+                ("お誕生日おめでとう", 8),
+            ] {
+                assert_eq!(count(text), Some(tokens), "{text}");
+            }
+        }
+
+        #[test]
+        fn a_text_is_cut_where_no_token_is_and_hostile_ones_end() {
+            let prose = "The key is fetched just in time. ".repeat(400);
+            let whole = o200k_base_singleton().encode_ordinary(&prose).len() as u64;
+            assert_eq!(count(&prose), Some(whole));
+            for letters in ["A", " ", "a", "\n", "é", "\u{300}", "'", "{"] {
+                let long = letters.repeat(200_000 / letters.len());
+                assert!(count(&long).is_some(), "{letters:?}");
+            }
+        }
+
+        proptest! {
+            #[test]
+            fn no_text_is_refused(text in "\\PC{0,400}") {
+                prop_assert!(count(&text).is_some_and(|tokens| tokens <= text.len() as u64));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_guess_goes_by_the_letters() {
+        let of = |text: &str| count("qwen3:32b", vec![text.to_owned()]);
+        assert_eq!(of("").await, 0);
+        assert_eq!(of("abcd").await, 1);
+        assert_eq!(of("abcde").await, 2);
+        assert_eq!(of("ключ").await, 4);
+        assert!(!is_exact("qwen3:32b"));
+    }
+}
