@@ -79,6 +79,8 @@ pub struct CallIdentity {
 pub struct Progress {
     /// Characters of answer received so far.
     pub characters: u64,
+    /// Whether an answer has begun to come.
+    pub has_begun: bool,
 }
 
 /// The context of one call, borrowed by every room it passes.

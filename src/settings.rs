@@ -103,6 +103,18 @@ pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, 
     parse_duration(&text).map_err(de::Error::custom)
 }
 
+/// The same for a setting that may be left out, or null.
+///
+/// # Errors
+/// As [`parse_duration`].
+pub fn optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    Option::<String>::deserialize(deserializer)?
+        .map(|text| parse_duration(&text).map_err(de::Error::custom))
+        .transpose()
+}
+
 /// `#[serde(deserialize_with)]` for a setting that restricts: left out it restricts nothing, so one
 /// that is written as null is a mistake, and must not be taken for one that is left out.
 ///

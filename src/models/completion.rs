@@ -46,7 +46,7 @@ pub struct Completion {
     /// The key that was used, by name, provider and version. For operators.
     #[serde(skip)]
     pub key: Option<String>,
-    /// The models that were asked before and did not answer.
+    /// The models that were asked as well and did not answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub instead_of: Vec<Fallback>,
     /// Why it ended: `stop`, `length`, `content_filter`, `tool_calls` or `unknown`.

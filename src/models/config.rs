@@ -22,7 +22,7 @@ use super::{
 use crate::{
     protection::BreakerSettings,
     secrets::SecretName,
-    settings::{duration, stated},
+    settings::{duration, optional_duration, stated},
 };
 
 /// The section `models:`.
@@ -153,6 +153,10 @@ pub struct ModelProviderSettings {
     /// How often a call is tried again that failed before an answer had begun, where that is safe.
     /// Default: 2.
     pub retries: u32,
+    /// After how long without the beginning of an answer the same is asked once more beside it; the
+    /// vendor may charge for both. Absent: never.
+    #[serde(deserialize_with = "optional_duration")]
+    pub hedge_after: Option<Duration>,
     /// When the provider is left alone.
     pub breaker: BreakerSettings,
     /// The models that may be asked for, by name or alias, with `*` and `?`. Absent: all.
@@ -188,6 +192,7 @@ impl Default for ModelProviderSettings {
             timeouts: Timeouts::default(),
             limits: LimitSettings::default(),
             retries: 2,
+            hedge_after: None,
             breaker: BreakerSettings::default(),
             allowed_models: None,
             max_answer_bytes: 4 * 1024 * 1024,

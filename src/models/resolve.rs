@@ -8,7 +8,7 @@
 mod listed;
 mod way;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use glob::Pattern;
 use reqwest::{Url, header::HeaderMap};
@@ -80,6 +80,8 @@ pub struct ProviderConfig {
     pub limits: LimitSettings,
     /// How often a call is tried again.
     pub retries: u32,
+    /// After how long it is asked once more beside.
+    pub hedge_after: Option<Duration>,
     /// When it is left alone.
     pub breaker: BreakerSettings,
     /// The models that may be asked for; `None`: all.
@@ -96,6 +98,9 @@ pub struct ClientCertificate {
     /// The private key, in PEM.
     pub key: SecretName,
 }
+
+/// What is sooner would ask everything twice.
+const LEAST_HEDGE: Duration = Duration::from_millis(100);
 
 /// Something that must not cross a network in clear text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -329,6 +334,14 @@ fn complete(
             "write 0 to 10",
         );
     }
+    let hedge = entry.hedge_after;
+    if hedge.is_some_and(|after| after < LEAST_HEDGE || after >= entry.timeouts.first_byte) {
+        refuse(
+            "hedge_after",
+            "every call would be asked twice, or none",
+            "write at least 100ms, and less than `timeouts.first_byte`",
+        );
+    }
     for (key, zero) in [
         ("timeouts.connect", entry.timeouts.connect.is_zero()),
         ("timeouts.first_byte", entry.timeouts.first_byte.is_zero()),
@@ -372,6 +385,7 @@ fn complete(
         timeouts: entry.timeouts,
         limits: entry.limits,
         retries: entry.retries,
+        hedge_after: entry.hedge_after,
         breaker: entry.breaker,
         allowed_models: allowed,
         max_answer_bytes: entry.max_answer_bytes,

@@ -3,9 +3,12 @@
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use super::arrangement::{KEY, key_in_env};
+use super::{
+    arrangement::{KEY, key_in_env},
+    guarded::{AUDIT, events, guarded, serve},
+};
 use crate::support::{
-    keyward::{Keyward, LEGACY, MODERN, modern},
+    keyward::{Keyward, LEGACY, MODERN, modern, write_private},
     upstream::{ANSWER, Dialect, Upstream},
 };
 
@@ -139,4 +142,31 @@ fn a_long_line_and_invalid_utf_8_leave_the_next_request_answered() {
         .and_then(|kilobytes| kilobytes.parse().ok())
         .unwrap();
     assert!(peak < 64 * 1024, "{peak} kB at the most");
+}
+
+#[test]
+fn a_request_that_is_slow_to_begin_gets_a_second_one_beside_it_and_all_are_told() {
+    let upstream = Upstream::start(Dialect::OpenAi, Some(KEY));
+    upstream.hold();
+    let setup = guarded(&upstream, AUDIT);
+    let config = std::fs::read_to_string(setup.config_file()).unwrap();
+    let hedged = config.replace(
+        "      secret: stand-in\n",
+        "      secret: stand-in\n      hedge_after: 100ms\n",
+    );
+    write_private(setup.config_file(), &hedged);
+    let mut keyward = serve(setup);
+    let id = keyward.start_request("tools/call", chat());
+    upstream.wait_for_requests(2);
+    upstream.release();
+    let result = keyward.answer_to(id)["result"].clone();
+    let other = json!([{ "model": "stand-in", "provider": "stand-in", "because": "hedged" }]);
+    assert_eq!(result["structuredContent"]["instead_of"], other, "{result}");
+    assert_eq!(events(&keyward.setup, "call_ended")[0]["also_asked"], other);
+    // The key is had for each of the two.
+    assert_eq!(events(&keyward.setup, "secret_used").len(), 2);
+    assert_eq!(
+        upstream.keys(),
+        [Some(KEY.to_owned()), Some(KEY.to_owned())]
+    );
 }

@@ -39,6 +39,7 @@ pub(in crate::models) struct Careful {
     total: Duration,
     connect: Duration,
     retries: u32,
+    hedge_after: Option<Duration>,
     breaker: Mutex<Breaker>,
     gate: Arc<Gate>,
     most_per_model: Option<usize>,
@@ -48,7 +49,7 @@ pub(in crate::models) struct Careful {
 }
 
 /// A try that was let pass by the breaker; dropped without an end, it says nothing of the provider.
-struct Try<'a> {
+pub(super) struct Try<'a> {
     breaker: &'a Mutex<Breaker>,
     permit: Option<Permit>,
 }
@@ -64,6 +65,7 @@ impl Careful {
             total: config.timeouts.total,
             connect: config.timeouts.connect,
             retries: config.retries,
+            hedge_after: config.hedge_after,
             breaker: Mutex::new(Breaker::new(config.breaker)),
             gate: Gate::new(config.limits.concurrent, config.limits.waiting),
             most_per_model: config.limits.concurrent_per_model,
@@ -94,6 +96,29 @@ impl Careful {
             places.push(place.map_err(|_| ModelErrorKind::QueueFull)?);
         }
         Ok(places)
+    }
+
+    /// Places and leave to ask at once, if there are.
+    pub(super) fn enter_now(&self, model: &str) -> Option<(Try<'_>, Vec<Place>)> {
+        let gates = [self.gate_of(model), Some(Arc::clone(&self.gate))];
+        let places: Option<Vec<Place>> = gates
+            .into_iter()
+            .flatten()
+            .map(|gate| gate.enter_now())
+            .collect();
+        let places = places?;
+        Some((self.admit().ok()?, places))
+    }
+
+    pub(super) fn count_hedge(&self, model: &str) {
+        self.metrics
+            .count_hedge(self.inner.name(), self.label(model));
+    }
+
+    /// A model's name in metrics: any may be asked for where models need not be listed.
+    fn label<'a>(&self, model: &'a str) -> &'a str {
+        let is_listed = self.models().iter().any(|listed| listed.name == model);
+        if is_listed { model } else { "unlisted" }
     }
 
     fn gate_of(&self, model: &str) -> Option<Arc<Gate>> {
@@ -136,7 +161,11 @@ impl Careful {
                 // What this call met says more than that others met it, too.
                 Err(kind) => return Err(before.unwrap_or_else(|| self.error(&request.model, kind))),
             };
-            let answer = self.tried(request, cx, admitted).await;
+            let once = self.once(request, cx, admitted);
+            let answer = match self.hedge_after {
+                Some(after) => self.hedged(request, cx, once, after).await,
+                None => once.await,
+            };
             drop(places);
             let error = match answer {
                 Err(error) if is_safe_to_repeat(&error) && tries < self.retries => error,
@@ -161,7 +190,7 @@ impl Careful {
 
     /// One try. Once it has lasted for longer than a connection may take there is a connection, and
     /// with it the provider: nobody else waits for the answer to know.
-    async fn tried(
+    pub(super) async fn once(
         &self,
         request: &CompletionRequest,
         cx: &CallContext,
@@ -242,15 +271,7 @@ impl ModelProvider for Careful {
                 };
                 Err(self.error(&request.model, timed_out))
             });
-            let is_listed = self
-                .models()
-                .iter()
-                .any(|model| model.name == request.model);
-            let model = if is_listed {
-                &request.model
-            } else {
-                "unlisted"
-            };
+            let model = self.label(&request.model);
             self.metrics
                 .count(self.inner.name(), model, &answer, began.elapsed());
             answer

@@ -57,6 +57,7 @@ impl Selected {
             request.model.clone_from(&next.model);
             match next.provider.complete(&request, cx).await {
                 Ok(mut completion) => {
+                    passed_over.append(&mut completion.instead_of);
                     completion.instead_of = passed_over;
                     return Ok(completion);
                 }
@@ -77,7 +78,8 @@ impl Selected {
         // There was one to ask, so there is an error.
         let none = || ModelError::new(ModelErrorKind::NoneAvailable);
         let mut error = first_error.unwrap_or_else(none);
-        error.about.also_asked = passed_over.split_off(1.min(passed_over.len()));
+        let others = passed_over.split_off(1.min(passed_over.len()));
+        error.about.also_asked.extend(others);
         Err(error)
     }
 }

@@ -80,6 +80,16 @@ impl Gate {
         Ok(Place(Arc::clone(self)))
     }
 
+    /// A place, if one is free and nobody waits for it.
+    pub(super) fn enter_now(self: &Arc<Self>) -> Option<Place> {
+        let mut state = self.state();
+        let is_free = state.running < self.most && state.waiting == 0;
+        is_free.then(|| {
+            state.running += 1;
+            Place(Arc::clone(self))
+        })
+    }
+
     fn leave(&self) {
         let mut state = self.state();
         // Whoever is granted the place runs in it: the number stays.

@@ -24,6 +24,7 @@ pub struct ModelMetrics {
     duration: Family<ModelLabels, Histogram, fn() -> Histogram>,
     tokens: Family<TokenLabels, Counter>,
     cost: Family<ModelLabels, Counter<f64, AtomicU64>>,
+    hedges: Family<ModelLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,6 +55,7 @@ impl Default for ModelMetrics {
             duration: Family::new_with_constructor(histogram),
             tokens: Family::default(),
             cost: Family::default(),
+            hedges: Family::default(),
         }
     }
 }
@@ -68,6 +70,7 @@ impl ModelMetrics {
             duration,
             tokens,
             cost,
+            hedges,
         } = counted.clone();
         metrics.register(|registry| {
             registry.register("model_calls", "Calls to models, by how they ended", calls);
@@ -78,12 +81,24 @@ impl ModelMetrics {
             );
             registry.register("model_tokens", "Tokens, as vendors counted them", tokens);
             registry.register(
+                "model_hedges",
+                "Second requests beside one that was slow to begin",
+                hedges,
+            );
+            registry.register(
                 "model_cost_usd",
                 "What calls cost by list price, as far as prices are known",
                 cost,
             );
         });
         counted
+    }
+
+    pub(super) fn count_hedge(&self, provider: &str, model: &str) {
+        let (provider, model) = (provider.to_owned(), model.to_owned());
+        self.hedges
+            .get_or_create(&ModelLabels { provider, model })
+            .inc();
     }
 
     pub(super) fn count(

@@ -7,6 +7,7 @@
 mod careful;
 mod fallback;
 mod gate;
+mod hedge;
 mod judgement;
 mod metrics;
 mod settings;

@@ -324,3 +324,18 @@ fn a_client_certificate_has_its_key_and_goes_over_https_on_connections_that_end(
     let clear = at("http", &format!("{shown}, allow_plaintext: true"));
     assert_eq!(refused(&clear), path("client_certificate_file"));
 }
+
+#[test]
+fn a_hedge_is_neither_at_once_nor_behind_the_deadline() {
+    let at = |more: &str| format!("providers: {{ openai: {{ {more} }} }}");
+    let right = one(&at("hedge_after: 3s")).hedge_after;
+    assert_eq!(right, Some(Duration::from_secs(3)));
+    assert_eq!(one(&at("")).hedge_after, None);
+    for wrong in ["hedge_after: 0s", "hedge_after: 99ms", "hedge_after: 60s"] {
+        assert_eq!(
+            refused(&at(wrong)),
+            ["models.providers.openai.hedge_after"],
+            "{wrong}"
+        );
+    }
+}

@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
-use crate::settings::{Problem, duration, parse_duration};
+use crate::settings::{Problem, duration, optional_duration};
 
 /// A file that is closed earlier would be one of thousands.
 const SMALLEST_ROTATION: u64 = 64 * 1024;
@@ -82,14 +82,6 @@ fn every() -> Duration {
 
 fn records() -> u64 {
     1000
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    Option::<String>::deserialize(deserializer)?
-        .map(|text| parse_duration(&text).map_err(de::Error::custom))
-        .transpose()
 }
 
 impl FileSettings {

@@ -236,9 +236,13 @@ impl HttpProvider {
         }
         trace.has_begun = true;
         let progress = |characters| {
-            cx.progress
-                .send_modify(|progress| *progress = Progress { characters });
+            let has_begun = true;
+            cx.progress.send_replace(Progress {
+                characters,
+                has_begun,
+            });
         };
+        progress(0);
         let media_type = media_type(response.headers()).unwrap_or_default();
         let body = response.bytes_stream();
         if let Some(framing) = stream::framing(&media_type) {

@@ -28,14 +28,8 @@ pub struct AssumeRoleSettings {
     pub session_name: Option<String>,
     /// How long a session lasts, from `15m` to `12h` and no longer than the role allows. Default:
     /// one hour.
-    #[serde(default, deserialize_with = "optional_duration")]
+    #[serde(default, deserialize_with = "settings::optional_duration")]
     pub duration: Option<Duration>,
-}
-
-fn optional_duration<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    settings::duration(deserializer).map(Some)
 }
 
 /// A checked role.
