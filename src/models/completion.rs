@@ -137,6 +137,7 @@ impl Usage {
         reason = "counts of tokens are far below 2^53, and a cost is bounded before it is cut"
     )]
     pub fn cost(&self, price: &Price) -> Cost {
+        let price = price.of_prompt(self.input_tokens);
         let cached = self.cached_input_tokens.unwrap_or(0).min(self.input_tokens);
         let written = (self.cache_write_tokens.unwrap_or(0)).min(self.input_tokens - cached);
         let rest = self.input_tokens - cached - written;
@@ -152,6 +153,7 @@ impl Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::LongPrice;
 
     fn price() -> Price {
         Price {
@@ -159,6 +161,7 @@ mod tests {
             cached_input: Some(0.125),
             cache_write: None,
             output: 10.0,
+            above: None,
             as_of: jiff::civil::date(2026, 10, 4),
         }
     }
@@ -192,6 +195,32 @@ mod tests {
         };
         assert_eq!(little.cost(&price()), Cost(2));
         assert_eq!(Usage::default().cost(&price()), Cost(0));
+    }
+
+    #[test]
+    fn a_long_prompt_makes_all_of_a_call_dearer() {
+        let long = LongPrice {
+            tokens: 200_000,
+            input: 2.5,
+            cached_input: None,
+            cache_write: None,
+            output: 20.0,
+        };
+        let price = Price {
+            above: Some(long),
+            ..price()
+        };
+        let of = |input_tokens| {
+            let usage = Usage {
+                input_tokens,
+                output_tokens: 1_000_000,
+                cached_input_tokens: Some(100_000),
+                ..Usage::default()
+            };
+            usage.cost(&price)
+        };
+        assert_eq!(of(200_000), Cost(12_500 + 125_000 + 10_000_000));
+        assert_eq!(of(200_001), Cost(500_003 + 20_000_000));
     }
 
     #[test]

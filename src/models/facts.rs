@@ -96,8 +96,46 @@ pub struct Price {
     pub cache_write: Option<f64>,
     /// Of the answer, with the thinking before it.
     pub output: f64,
+    /// Where a long prompt makes all of a call dearer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above: Option<LongPrice>,
     /// The day on which it was so.
     pub as_of: Date,
+}
+
+/// The price of a call whose prompt is long: of all its tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LongPrice {
+    /// Of a prompt with more tokens than these.
+    pub tokens: u64,
+    /// As [`Price::input`].
+    pub input: f64,
+    /// As [`Price::cached_input`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<f64>,
+    /// As [`Price::cache_write`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<f64>,
+    /// As [`Price::output`].
+    pub output: f64,
+}
+
+impl Price {
+    /// The price of a call with so many tokens of prompt.
+    #[must_use]
+    pub fn of_prompt(self, input_tokens: u64) -> Self {
+        match self.above {
+            Some(long) if input_tokens > long.tokens => Self {
+                input: long.input,
+                cached_input: long.cached_input,
+                cache_write: long.cache_write,
+                output: long.output,
+                ..self
+            },
+            _ => self,
+        }
+    }
 }
 
 impl ModelFacts {

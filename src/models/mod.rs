@@ -26,7 +26,7 @@ pub use config::{
     Timeouts,
 };
 pub use error::{Circumstances, ModelError, ModelErrorKind, Stage};
-pub use facts::{Ability, ModelFacts, Price, Speed, Temperature};
+pub use facts::{Ability, LongPrice, ModelFacts, Price, Speed, Temperature};
 pub use image::{Image, ImageKind, MAX_IMAGE_BYTES, NoImage};
 pub use pal::PalEnvironment;
 pub use provider::ModelProvider;

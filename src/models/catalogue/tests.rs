@@ -87,6 +87,16 @@ fn what_is_stated_of_a_model_is_sane() {
                     "{name}"
                 );
                 assert!(price.as_of <= preset.as_of, "{name}");
+                if let Some(long) = price.above {
+                    assert!((1..context).contains(&long.tokens), "{name}");
+                    assert!(price.input < long.input && long.input < 1000.0, "{name}");
+                    assert!(price.output < long.output && long.output < 1000.0, "{name}");
+                    let keeps = price.cached_input.is_some() == long.cached_input.is_some();
+                    assert!(
+                        keeps && long.cached_input.is_none_or(|usd| usd <= long.input),
+                        "{name}"
+                    );
+                }
             }
             assert!(
                 (1..=20).contains(&model.intelligence.unwrap_or(1)),

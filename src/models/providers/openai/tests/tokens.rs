@@ -15,6 +15,7 @@ fn with_window(settings: &mut ModelProviderSettings, names: &[&str], context_win
                 cached_input: None,
                 cache_write: None,
                 output: 1e6,
+                above: None,
                 as_of: jiff::civil::date(2026, 11, 1),
             }),
             ..ModelEntry::named(*name)
