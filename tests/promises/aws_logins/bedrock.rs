@@ -2,6 +2,9 @@
 //! provider sees them.
 #![cfg(feature = "bedrock")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::http::StatusCode;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
@@ -9,7 +12,7 @@ use super::{CANARY, passing};
 use crate::support::{
     keyward::{Keyward, LEGACY, Setup},
     moto::Moto,
-    upstream::{ANSWER, Dialect, MODEL, Upstream},
+    upstream::{ANSWER, Dialect, MODEL, Upstream, json_answer},
     vendors::Vendor,
 };
 
@@ -113,6 +116,37 @@ fn a_role_is_assumed_once_and_each_call_has_a_key_of_it() {
         assert!(!id.starts_with("test/"), "{id}");
     }
     assert_eq!(front.actions(), ["AssumeRole"]);
+}
+
+#[test]
+fn a_refused_key_is_made_anew_of_new_credentials() {
+    let (upstream, front) = (upstream(), passing());
+    let refusals = AtomicUsize::new(1);
+    upstream.script(move |seen| {
+        let is_refused = refusals.swap(0, Ordering::SeqCst) > 0;
+        is_refused
+            .then(|| {
+                let body =
+                    json!({ "message": "The security token included in the request is expired" });
+                json_answer(StatusCode::FORBIDDEN, &body)
+            })
+            .or_else(|| Vendor::Bedrock.refuse(seen))
+            .or_else(|| Some(Vendor::Bedrock.answer(ANSWER)))
+    });
+    let role = format!(
+        "  providers:\n    bedrock:\n      sts_endpoint_url: \"{}\"\n      assume_role: {{ role_arn: \
+         \"{ROLE}\" }}\n",
+        front.url()
+    );
+    let mut keyward = serve(setup(&upstream, &role).envs(Moto::credentials()));
+    let result = chat(&mut keyward);
+    assert_eq!(result["structuredContent"]["answer"], ANSWER, "{result}");
+    assert_eq!(front.actions(), ["AssumeRole", "AssumeRole"]);
+    let id = |index| {
+        let signed = signed(&upstream, index);
+        field(&signed, "X-Amz-Credential").unwrap().to_owned()
+    };
+    assert_ne!(id(0), id(1));
 }
 
 #[test]

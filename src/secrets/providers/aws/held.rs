@@ -121,6 +121,11 @@ impl Held {
         refused.is_kept
     }
 
+    /// Lets go of whatever is held, because what was made of it was refused.
+    pub(super) fn forget_all(&self) {
+        self.state().resting = None;
+    }
+
     async fn get_at(
         self: &Arc<Self>,
         now: SystemTime,

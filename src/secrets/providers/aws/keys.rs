@@ -60,6 +60,13 @@ impl Keys {
         }
     }
 
+    /// Lets go of credentials whose use was refused where nobody can say which they were.
+    pub(super) fn forget_all(&self) {
+        if let Self::Held(held) = self {
+            held.forget_all();
+        }
+    }
+
     /// Lets go of credentials that AWS refused; whether newer ones might be had.
     pub(super) fn forget(&self, refused: &Origin) -> bool {
         match self {

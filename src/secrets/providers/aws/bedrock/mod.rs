@@ -94,6 +94,13 @@ impl SecretProvider for BedrockProvider {
         Box::pin(self.make(fetch))
     }
 
+    /// A role that was taken back or a session that was ended refuses its keys: the next is made of
+    /// new credentials.
+    fn invalidate<'a>(&'a self, _: &'a Reference) -> BoxFuture<'a, ()> {
+        self.keys.forget_all();
+        Box::pin(async {})
+    }
+
     fn on_error(&self) -> OnError {
         self.on_error
     }
