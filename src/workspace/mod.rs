@@ -27,6 +27,8 @@ use self::find::{Found, find};
 
 /// A file system that hangs (a network mount) must not hold a call for ever.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// How long a call waits for others to give room back.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Calls that read at the same time; others wait. Each holds a thread and some open files.
 const TURNS: usize = 8;
 /// What all calls hold of files at the same time, in KiB; others wait until there is room.
@@ -87,6 +89,9 @@ pub enum Unreadable {
     /// Too large, alone or with the others.
     #[error("is too large, alone or with the others of this call; send a smaller one")]
     TooLarge,
+    /// Other calls hold as many files as may be held.
+    #[error("must wait until other calls end; try again in a moment")]
+    Busy,
     /// The disk failed, or was too slow, or the file changed while it was read.
     #[error("could not be read whole; try again, or ask the operator")]
     Failed,
@@ -129,12 +134,11 @@ impl Workspace {
     /// # Errors
     /// The first that cannot be read.
     pub async fn read(&self, paths: Vec<String>, most: u64) -> Result<ReadFiles, UnreadableFile> {
-        let failed = |index| UnreadableFile {
-            index,
-            why: Unreadable::Failed,
-        };
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|_| failed(0))?;
+        let refused = |index, why| UnreadableFile { index, why };
+        let failed = move |index| refused(index, Unreadable::Failed);
+        let busy = refused(0, Unreadable::Busy);
+        let turn = timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
+        let turn = turn.map_err(|_| busy)?.map_err(|_| failed(0))?;
         let roots = Arc::clone(&self.roots);
         // The turn goes along: a thread that hangs keeps it.
         let finding = spawn_blocking(move || (find_all(&roots, &paths, most), turn));
@@ -142,8 +146,8 @@ impl Workspace {
         let found = found?;
         let bytes: u64 = found.iter().map(|found| found.size).sum();
         let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(ROOM_KIB);
-        let room = Arc::clone(&self.room).acquire_many_owned(kib).await;
-        let room = Room(room.map_err(|_| failed(0))?);
+        let room = timeout(PATIENCE, Arc::clone(&self.room).acquire_many_owned(kib)).await;
+        let room = Room(room.map_err(|_| busy)?.map_err(|_| failed(0))?);
         let reading = spawn_blocking(move || {
             let _turn = turn;
             let read = found.into_iter().enumerate();

@@ -166,3 +166,15 @@ proptest! {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_room_is_told_to_come_again_and_keeps_nobody_waiting() {
+    let place = place();
+    let all = Arc::clone(&place.workspace.room)
+        .acquire_many_owned(ROOM_KIB)
+        .await;
+    assert_eq!(place.read("file").await, Err(Unreadable::Busy));
+    assert_eq!(place.workspace.turns.available_permits(), TURNS);
+    drop(all);
+    assert!(place.read("file").await.is_ok());
+}
