@@ -79,6 +79,8 @@ pub struct CallIdentity {
 pub struct Progress {
     /// Characters of answer received so far.
     pub characters: u64,
+    /// Whether the request is on its way.
+    pub is_sent: bool,
     /// Whether an answer has begun to come.
     pub has_begun: bool,
 }

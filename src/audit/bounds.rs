@@ -77,7 +77,8 @@ pub(super) fn cut(record: &mut Record) -> usize {
         "files",
         keep(&mut record.files, FILES, |file| {
             let (size, is_whole) = shorten(&mut file.path, PATH_BYTES);
-            (size + NUMBER + PUNCTUATION, is_whole)
+            let size = size + NUMBER + written(&file.sha256);
+            (size + 2 * PUNCTUATION, is_whole)
         }),
     );
     part("arguments_hmac", {
@@ -254,7 +255,11 @@ mod tests {
             secrets: many(),
             files: many()
                 .into_iter()
-                .map(|path| RecordedFile { path, size: 1 })
+                .map(|path| RecordedFile {
+                    path,
+                    size: 1,
+                    sha256: "0".repeat(64),
+                })
                 .collect(),
             arguments_hmac: (0..5000)
                 .map(|index| (format!("{index}{text}"), "0".repeat(64)))
@@ -290,7 +295,13 @@ mod tests {
     fn many_short_parts_are_counted_with_what_stands_around_them() {
         let short = || vec!["a".to_owned(); 1000];
         let files = short().into_iter();
-        let files = files.map(|path| RecordedFile { path, size: 1 }).collect();
+        let files = files
+            .map(|path| RecordedFile {
+                path,
+                size: 1,
+                sha256: "0".repeat(64),
+            })
+            .collect();
         let hashes = (0..1000).map(|index| (index.to_string(), "0".repeat(64)));
         let empty = Record::new(Event::CallAccepted);
         for mut record in [

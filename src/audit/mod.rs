@@ -29,6 +29,7 @@ pub use checkpoint::{
 pub use config::{AuditSettings, OnFailure, SinkSettings};
 pub use dispatcher::{Audit, NotRecorded, Pending};
 pub use hash::Hash;
+pub(crate) use hash::hexadecimal;
 pub use hasher::{hash_arguments, hash_value};
 pub use query::{Filter, Format, InvalidMoment, Query, QueryError, Summary, parse_moment, query};
 pub use record::{

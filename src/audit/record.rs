@@ -190,8 +190,10 @@ pub struct RecordedClient {
 /// A file that a call reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordedFile {
-    /// Its path below its root of the workspace.
+    /// Its root of the workspace as configuration writes it, and its real path below.
     pub path: String,
+    /// SHA-256 of what is in it, in hexadecimal.
+    pub sha256: String,
     /// Its length in bytes.
     pub size: u64,
 }
@@ -210,13 +212,13 @@ pub struct RecordedAttempt {
 /// What was spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Tokens {
+    /// Whether the vendor did not tell, and they were counted here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     /// Tokens of the prompt.
     pub input: u64,
     /// Tokens of the answer.
     pub output: u64,
-    /// Whether the vendor did not tell, and they were counted here.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub estimated: bool,
 }
 
 /// The use of a secret.

@@ -22,13 +22,16 @@ use crate::{
     audit::Pending,
     call::{CallContext, Progress},
     models::{Asker, Selected},
-    tools::{Plan, PlannedFile, Registry, Tool, ToolAnswer, ToolDefinition, ToolError},
+    tools::{Plan, PlannedFile, Registry, Tool, ToolAnswer, ToolDefinition, ToolError, put_back},
     workspace::Workspace,
 };
 
 /// Calls that may run at the same time; one more is refused at once rather than queued without
 /// bound.
 const MAX_CALLS: usize = 1024;
+
+/// What the policy calls a file that is one.
+const IMAGE: &str = "image";
 
 /// The one way to run a tool. Built once; shared by all transports.
 pub struct Corridor {
@@ -62,7 +65,29 @@ struct Scene<'a> {
     files: Vec<FileFact>,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// Of a call that would use what `plan` says.
+    fn planned(caller: &'a Caller, shape: &'a ToolShape, plan: &Plan) -> Self {
+        let fact = |file: &PlannedFile| FileFact {
+            path: file.path.clone(),
+            size: file.size,
+            kind: IMAGE.to_owned(),
+        };
+        Self {
+            caller,
+            shape,
+            model: plan.model().map(str::to_owned),
+            provider: plan.provider().map(str::to_owned),
+            secrets: plan.first_secrets(),
+            files: plan.files.iter().map(fact).collect(),
+        }
+    }
+
+    /// Of a call of which it is not known what it would use.
+    fn unplanned(caller: &'a Caller, shape: &'a ToolShape) -> Self {
+        Self::planned(caller, shape, &Plan::default())
+    }
+
     fn facts<'b>(&'b self, args: &'b Map<String, Value>, usage: Usage) -> Facts<'b> {
         Facts {
             principal: &self.caller.principal,
@@ -240,31 +265,31 @@ impl Corridor {
             identity: &passage.identity,
             may_ask: &may_ask,
         };
-        let planned = match shown.tool.plan(validated.arguments(), asker) {
-            Ok(mut plan) => {
-                let read = plan.read_files(&self.workspace).await;
-                read.map(|()| plan).map_err(ToolError::from)
-            }
-            Err(error) => Err(error),
-        };
-        let plan = match planned {
+        let mut plan = match shown.tool.plan(validated.arguments(), asker) {
             Ok(plan) => plan,
             Err(error) => {
                 passage.unfit(validated.arguments()).await?;
-                let judged = self.judge_unplanned(passage, &caller, shown, validated.arguments());
+                let scene = Scene::unplanned(&caller, &shown.shape);
+                let judged = self.judge_failed(passage, &scene, validated.arguments(), |verdict| {
+                    verdict != Verdict::Deny
+                });
                 judged.await?;
                 return Err(Refusal::Failed(error));
             }
         };
-        let mut scene = Scene {
-            caller: &caller,
-            shape: &shown.shape,
-            model: plan.model().map(str::to_owned),
-            provider: plan.provider().map(str::to_owned),
-            secrets: plan.first_secrets(),
-            files: files(&plan),
-        };
-        let mut plan = plan;
+        if let Err(error) = plan.read_files(&self.workspace).await {
+            passage.unfit(validated.arguments()).await?;
+            let scene = Scene {
+                files: self.unread(&plan),
+                ..Scene::planned(&caller, &shown.shape, &plan)
+            };
+            let judged = self.judge_failed(passage, &scene, validated.arguments(), |verdict| {
+                matches!(verdict, Verdict::Allow | Verdict::Transform)
+            });
+            judged.await?;
+            return Err(Refusal::Failed(error.into()));
+        }
+        let mut scene = Scene::planned(&caller, &shown.shape, &plan);
         let others = self
             .judge_others(&scene, validated.arguments(), &mut plan)
             .await;
@@ -290,7 +315,7 @@ impl Corridor {
             .map_err(|refusal| self.with_arguments(refusal))?;
 
         let (tool, mut arguments, mut plan) = authorized.into_parts();
-        plan.files.put(&mut arguments);
+        let paths = plan.files.put(&mut arguments);
         self.clean_arguments(passage, &mut arguments).await?;
         let cx = CallContext {
             identity: passage.identity.clone(),
@@ -316,6 +341,7 @@ impl Corridor {
         }
         self.check_output(&shown.definition.name, &structured)?;
 
+        put_back(paths, &mut arguments);
         let decision = self
             .policy
             .output(
@@ -393,29 +419,33 @@ impl Corridor {
     }
 
     /// Judges a call that cannot run, because its error may tell what only those may know who may
-    /// call: which models there are.
-    async fn judge_unplanned(
+    /// call: which models there are, which files. `may_know` says so of a verdict.
+    async fn judge_failed(
         &self,
         passage: &Passage<'_>,
-        caller: &Caller,
-        shown: &Shown,
+        scene: &Scene<'_>,
         arguments: &Map<String, Value>,
+        may_know: impl Fn(Verdict) -> bool,
     ) -> Result<(), Refusal> {
-        let scene = Scene {
-            caller,
-            shape: &shown.shape,
-            model: None,
-            provider: None,
-            secrets: Vec::new(),
-            files: Vec::new(),
-        };
-        let decision = self.judge(&scene, arguments).await;
-        self.ledger.take_back_call(&caller.principal.id);
-        if decision.verdict != Verdict::Deny {
+        let decision = self.judge(scene, arguments).await;
+        self.ledger.take_back_call(&scene.caller.principal.id);
+        if may_know(decision.verdict) {
             return Ok(());
         }
         kept(self.decided(passage, policy::Direction::Input, &decision, false)).await?;
         Err(denied(&decision))
+    }
+
+    /// What the policy knows of files that could not be read: what they would be called.
+    fn unread(&self, plan: &Plan) -> Vec<FileFact> {
+        let names = plan.wanted.iter();
+        let names = names.flat_map(|wanted| self.workspace.candidates(&wanted.path));
+        let fact = |path| FileFact {
+            path,
+            size: 0,
+            kind: IMAGE.to_owned(),
+        };
+        names.map(fact).collect()
     }
 
     /// Records a decision, unless there is nothing to decide by.
@@ -491,16 +521,6 @@ impl Corridor {
         let what = "an answer does not fit its output schema";
         Err(Refusal::Failed(ToolError::Internal(what)))
     }
-}
-
-/// What the policy knows of the files of a plan.
-fn files(plan: &Plan) -> Vec<FileFact> {
-    let fact = |file: &PlannedFile| FileFact {
-        path: file.path.clone(),
-        size: file.size,
-        kind: "image".to_owned(),
-    };
-    plan.files.iter().map(fact).collect()
 }
 
 fn not_cleaned() -> Refusal {

@@ -17,7 +17,7 @@ use super::{Caller, policy::Decision, redaction::Redactor, refusal::Refusal};
 use crate::{
     audit::{
         Audit, Event, Pending, Record, RecordedAttempt, RecordedClient, RecordedDecision,
-        RecordedFile, RecordedPrincipal, Tokens,
+        RecordedFile, RecordedPrincipal, Tokens, hexadecimal,
     },
     call::CallIdentity,
     guard::redaction::Direction,
@@ -115,7 +115,12 @@ impl Recording {
     /// A client's own words: cut, and without what must not be kept.
     fn quoted(&self, text: &str) -> String {
         let cut: String = text.chars().take(MAX_CHARS).collect();
-        self.redactor.text(Direction::Audit, &cut).text.into_owned()
+        self.cleaned(&cut)
+    }
+
+    /// Words without what must not be kept.
+    fn cleaned(&self, text: &str) -> String {
+        self.redactor.text(Direction::Audit, text).text.into_owned()
     }
 }
 
@@ -143,8 +148,9 @@ impl Passage<'_> {
         self.base.provider = plan.provider().map(str::to_owned);
         self.base.secrets = plan.secrets();
         let recorded = |file: &PlannedFile| RecordedFile {
-            path: self.recording.quoted(&file.path),
+            path: self.recording.cleaned(&file.path),
             size: file.size,
+            sha256: hexadecimal(&file.digest),
         };
         self.base.files = plan.files.iter().map(recorded).collect();
     }

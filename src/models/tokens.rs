@@ -6,24 +6,43 @@
 //! vendor puts around messages is not in it. For others, and in a build without `tiktoken`, it is a
 //! guess: a quarter of a token for each ASCII character and a whole one for each other.
 
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
 use super::CompletionRequest;
 
-/// The tokens of `texts` for `model`, as well as we know.
-pub(super) async fn count(model: &str, texts: Vec<String>) -> u64 {
-    #[cfg(feature = "tiktoken")]
-    if encoding::is_known_for(model) {
-        // Off the runtime's threads: a megabyte takes a tenth of a second.
-        let counting = tokio::task::spawn_blocking(move || {
-            let exact = texts
-                .iter()
-                .map(|text| encoding::count(text))
-                .sum::<Option<u64>>();
-            exact.unwrap_or_else(|| texts.iter().map(|text| guess(text)).sum())
-        });
-        return counting.await.unwrap_or(0);
+/// Texts that are counted at the same time; others wait.
+const TURNS: usize = 2;
+
+/// Counts for one provider.
+pub(super) struct Counter(Arc<Semaphore>);
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(TURNS)))
     }
-    let _ = model;
-    texts.iter().map(|text| guess(text)).sum()
+}
+
+impl Counter {
+    /// The tokens of `texts` for `model`, as well as we know.
+    pub(super) async fn count(&self, model: &str, texts: Vec<String>) -> u64 {
+        #[cfg(feature = "tiktoken")]
+        if encoding::is_known_for(model) {
+            let turn = Arc::clone(&self.0).acquire_owned().await;
+            // Off the runtime's threads: a megabyte takes a tenth of a second. The turn goes along,
+            // so that who cancels leaves nothing behind that is not counted.
+            let counting = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                let exact = texts.iter().map(|text| encoding::count(text));
+                let exact = exact.sum::<Option<u64>>();
+                exact.unwrap_or_else(|| texts.iter().map(|text| guess(text)).sum())
+            });
+            return counting.await.unwrap_or(0);
+        }
+        let _ = model;
+        texts.iter().map(|text| guess(text)).sum()
+    }
 }
 
 /// Whether the count for `model` is exact.
@@ -167,7 +186,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_guess_goes_by_the_letters() {
-        let of = |text: &str| count("qwen3:32b", vec![text.to_owned()]);
+        let counter = Counter::default();
+        let of = |text: &str| counter.count("qwen3:32b", vec![text.to_owned()]);
         assert_eq!(of("").await, 0);
         assert_eq!(of("abcd").await, 1);
         assert_eq!(of("abcde").await, 2);

@@ -21,9 +21,45 @@ pub(super) fn is_object(value: &[u8]) -> bool {
         && serde_json::from_slice::<serde::de::IgnoredAny>(value).is_ok()
 }
 
+/// What of `value` is its own, to be recognised by: of a private key in PEM what is between its first
+/// and last lines, without the beginning, which is the same in all keys of its kind and like that in
+/// certificates.
+pub(super) fn own_part(value: &[u8]) -> &[u8] {
+    const SAME: usize = 64;
+    let is_pem = value.starts_with(b"-----BEGIN ");
+    let first = value.iter().position(|byte| *byte == b'\n');
+    let Some(first) = first.filter(|_| is_pem) else {
+        return value;
+    };
+    let body = &value[first + 1..];
+    let end = body.windows(5).position(|window| window == b"-----");
+    let body = body[..end.unwrap_or(body.len())].trim_ascii_end();
+    // The shortest, Ed25519's, have one line, of which 22 characters are the same.
+    let same = if body.len() > SAME { SAME } else { 22 };
+    body.get(same..).unwrap_or(body).trim_ascii_start()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_private_key_the_part_that_is_its_own_is_known() {
+        let pem =
+            |body: &str| format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----");
+        let (line, rest) = ("A".repeat(64), "bcdefghij".repeat(7));
+        for (value, own) in [
+            (pem(&format!("{line}\n{rest}")), rest.as_str()),
+            (
+                pem(&format!("{}{}", "A".repeat(22), &rest[..42])),
+                &rest[..42],
+            ),
+            ("sk-key".to_owned(), "sk-key"),
+            (pem(""), ""),
+        ] {
+            assert_eq!(own_part(value.as_bytes()), own.as_bytes(), "{value}");
+        }
+    }
 
     #[test]
     fn a_document_has_lines_and_a_key_has_none() {

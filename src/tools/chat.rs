@@ -25,7 +25,7 @@ pub(super) struct Chat {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Arguments {
+struct Arguments<'a> {
     prompt: String,
     /// The plan says which model it stands for.
     #[serde(rename = "model")]
@@ -33,8 +33,9 @@ struct Arguments {
     system_prompt: Option<String>,
     temperature: Option<f64>,
     thinking_mode: Option<ThinkingMode>,
-    #[serde(default)]
-    images: Vec<String>,
+    // Megabytes each: they are not copied before they are looked at.
+    #[serde(borrow, default)]
+    images: Vec<&'a str>,
     max_output_tokens: Option<u32>,
     #[serde(default)]
     stop: Vec<String>,
@@ -137,7 +138,7 @@ fn in_language(instructions: Option<String>, locale: Option<&str>) -> Option<Str
     })
 }
 
-fn images(texts: &[String]) -> Result<Vec<Image>, ModelError> {
+fn images(texts: &[&str]) -> Result<Vec<Image>, ModelError> {
     let parsed: Result<_, _> = texts.iter().map(|text| Image::parse(text)).collect();
     parsed.map_err(|why| {
         ModelError::new(ModelErrorKind::InvalidArgument {

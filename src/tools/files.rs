@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     models::{Image, MAX_IMAGE_BYTES, NoImage},
-    workspace::{Room, Unreadable, Workspace},
+    workspace::{ReadFile, Room, Unreadable, UnreadableFile, Workspace},
 };
 
 /// An argument that is the path of an image.
@@ -24,19 +24,19 @@ pub struct WantedFile {
 /// A file that was read.
 #[derive(Debug)]
 pub struct PlannedFile {
-    /// Its path below its root.
+    /// Its root as configuration writes it, and its real path below.
     pub path: String,
     /// Its length in bytes.
     pub size: u64,
     /// SHA-256 of what is in it.
     pub digest: [u8; 32],
-    argument: String,
     content: String,
 }
 
 /// The files of one call.
 #[derive(Debug, Default)]
 pub struct Files {
+    wanted: Vec<WantedFile>,
     files: Vec<PlannedFile>,
     _room: Option<Room>,
 }
@@ -45,21 +45,39 @@ pub struct Files {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
     /// It cannot be read.
-    #[error("the file at `{argument}` {why}")]
+    #[error("file {} of this call {why}", .index + 1)]
     Unreadable {
-        /// Which argument named it.
-        argument: String,
+        /// Its place among the files that the call names.
+        index: usize,
         /// Why.
         why: Unreadable,
     },
     /// It is not what the argument is to be.
-    #[error("the file at `{argument}` is no image: {why}")]
+    #[error("file {} of this call is no image: {why}", .index + 1)]
     NoImage {
-        /// Which argument named it.
-        argument: String,
+        /// Its place among the files that the call names.
+        index: usize,
         /// Why.
         why: NoImage,
     },
+}
+
+impl From<UnreadableFile> for FileError {
+    fn from(UnreadableFile { index, why }: UnreadableFile) -> Self {
+        Self::Unreadable { index, why }
+    }
+}
+
+/// What is made of a file.
+fn planned(index: usize, file: ReadFile) -> Result<PlannedFile, FileError> {
+    let image = Image::of_bytes(&file.bytes);
+    let image = image.map_err(|why| FileError::NoImage { index, why })?;
+    Ok(PlannedFile {
+        size: file.bytes.len() as u64,
+        digest: Sha256::digest(&file.bytes).into(),
+        content: image.url(),
+        path: file.path,
+    })
 }
 
 impl Files {
@@ -75,30 +93,12 @@ impl Files {
             return Ok(Self::default());
         }
         let paths = wanted.iter().map(|wanted| wanted.path.clone()).collect();
-        let read = workspace.read(paths, MAX_IMAGE_BYTES as u64).await;
-        let read = read.map_err(|refused| FileError::Unreadable {
-            argument: wanted
-                .get(refused.index)
-                .map(|wanted| wanted.argument.clone())
-                .unwrap_or_default(),
-            why: refused.why,
-        })?;
-        let mut files = Vec::with_capacity(wanted.len());
-        for (WantedFile { argument, .. }, file) in wanted.into_iter().zip(read.files) {
-            let image = match Image::of_bytes(&file.bytes) {
-                Ok(image) => image,
-                Err(why) => return Err(FileError::NoImage { argument, why }),
-            };
-            files.push(PlannedFile {
-                argument,
-                size: file.bytes.len() as u64,
-                digest: Sha256::digest(&file.bytes).into(),
-                content: image.url(),
-                path: file.path,
-            });
-        }
+        let read = workspace
+            .read(paths, MAX_IMAGE_BYTES as u64, planned)
+            .await?;
         Ok(Self {
-            files,
+            wanted,
+            files: read.files,
             _room: Some(read.room),
         })
     }
@@ -108,17 +108,33 @@ impl Files {
         self.files.iter()
     }
 
-    /// Puts them into `arguments`, where their paths are.
-    pub(crate) fn put(&mut self, arguments: &mut Map<String, Value>) {
-        let mut document = Value::Object(std::mem::take(arguments));
-        for file in &mut self.files {
-            if let Some(argument) = document.pointer_mut(&file.argument) {
-                *argument = Value::String(std::mem::take(&mut file.content));
-            }
+    /// Puts them into `arguments`, where their paths are; gives back what these were.
+    pub(crate) fn put(&mut self, arguments: &mut Map<String, Value>) -> Vec<WantedFile> {
+        for (wanted, file) in self.wanted.iter().zip(&mut self.files) {
+            replace(
+                arguments,
+                &wanted.argument,
+                std::mem::take(&mut file.content),
+            );
         }
-        if let Value::Object(put) = document {
-            *arguments = put;
-        }
+        std::mem::take(&mut self.wanted)
+    }
+}
+
+/// Puts the paths of files back into `arguments`.
+pub(crate) fn put_back(paths: Vec<WantedFile>, arguments: &mut Map<String, Value>) {
+    for WantedFile { argument, path } in paths {
+        replace(arguments, &argument, path);
+    }
+}
+
+fn replace(arguments: &mut Map<String, Value>, pointer: &str, text: String) {
+    let mut document = Value::Object(std::mem::take(arguments));
+    if let Some(argument) = document.pointer_mut(pointer) {
+        *argument = Value::String(text);
+    }
+    if let Value::Object(put) = document {
+        *arguments = put;
     }
 }
 

@@ -15,6 +15,7 @@ mod version;
 
 pub use answer::{AnsweredBy, Spent, ToolAnswer, ToolError};
 pub use definition::{Annotations, InvalidDefinition, ToolDefinition};
+pub(crate) use files::put_back;
 pub use files::{FileError, Files, PlannedFile, WantedFile};
 pub use plan::Plan;
 pub use registry::{Registry, Tool};

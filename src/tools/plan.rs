@@ -26,8 +26,8 @@ impl Plan {
     /// # Errors
     /// The first that cannot be had.
     pub async fn read_files(&mut self, workspace: &Workspace) -> Result<(), FileError> {
-        let wanted = std::mem::take(&mut self.wanted);
-        self.files = Files::read(wanted, workspace).await?;
+        self.files = Files::read(self.wanted.clone(), workspace).await?;
+        self.wanted.clear();
         Ok(())
     }
 

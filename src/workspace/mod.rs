@@ -11,7 +11,7 @@ mod find;
 
 use std::{
     io::{self, Read as _},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 pub use self::config::WorkspaceSettings;
-use self::find::{Found, find};
+use self::find::{Found, Root, candidates, find};
 
 /// A file system that hangs (a network mount) must not hold a call for ever.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -31,23 +31,25 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Calls that read at the same time; others wait. Each holds a thread and some open files.
 const TURNS: usize = 8;
-/// What all calls hold of files at the same time, in KiB; others wait until there is room.
-const ROOM_KIB: u32 = 128 * 1024;
 /// The most that one call may read, in bytes.
 pub const MAX_CALL_BYTES: u64 = 16 * 1024 * 1024;
+/// A file is held in a call's arguments and in its request, in base64, and in between.
+const COPIES: u64 = 4;
+/// What all calls hold of files at the same time, all copies counted, in KiB; others wait.
+const ROOM_KIB: u32 = 512 * 1024;
 
 /// The folders that may be read. Built once; shared.
 pub struct Workspace {
-    roots: Arc<[PathBuf]>,
+    roots: Arc<[Root]>,
     turns: Arc<Semaphore>,
     room: Arc<Semaphore>,
 }
 
-/// Files that were read for one call. While they live they take up room.
+/// What was read for one call, with the room that it takes up while it lives.
 #[derive(Debug)]
-pub struct ReadFiles {
-    /// In the order in which they were asked for.
-    pub files: Vec<ReadFile>,
+pub struct ReadFiles<T> {
+    /// What became of each, in the order in which they were asked for.
+    pub files: Vec<T>,
     /// Its room, to be kept as long as what was read.
     pub room: Room,
 }
@@ -55,7 +57,7 @@ pub struct ReadFiles {
 /// One file.
 #[derive(Debug)]
 pub struct ReadFile {
-    /// Its path below its root.
+    /// Its root as configuration writes it, and its real path below.
     pub path: String,
     /// What is in it.
     pub bytes: Vec<u8>,
@@ -110,12 +112,12 @@ impl Workspace {
     /// The workspace of `settings`; relative roots start at `config_dir`. Does no I/O.
     #[must_use]
     pub fn new(settings: &WorkspaceSettings, config_dir: Option<&Path>) -> Self {
-        let whole = |root: &PathBuf| match config_dir {
-            Some(folder) => folder.join(root),
-            None => root.clone(),
+        let root = |name: &std::path::PathBuf| Root {
+            name: name.clone(),
+            place: config_dir.map_or_else(|| name.clone(), |folder| folder.join(name)),
         };
         Self {
-            roots: settings.roots.iter().map(whole).collect(),
+            roots: settings.roots.iter().map(root).collect(),
             turns: Arc::new(Semaphore::new(TURNS)),
             room: Arc::new(Semaphore::new(ROOM_KIB as usize)),
         }
@@ -125,57 +127,88 @@ impl Workspace {
     #[must_use]
     pub fn roots(&self) -> Vec<(&Path, bool)> {
         let is_folder = |root: &Path| std::fs::read_dir(root).is_ok();
-        let roots = self.roots.iter().map(PathBuf::as_path);
+        let roots = self.roots.iter().map(|root| root.place.as_path());
         roots.map(|root| (root, is_folder(root))).collect()
     }
 
-    /// Reads the files at `paths`, each of at most `most` bytes.
+    /// What a file at `path` would be called, by the text alone: one name for each root that it may
+    /// be below.
+    #[must_use]
+    pub fn candidates(&self, path: &str) -> Vec<String> {
+        candidates(&self.roots, path)
+    }
+
+    /// Reads the files at `paths`, each of at most `most` bytes, and makes of each what `take` makes
+    /// of it, on a thread for such work.
     ///
     /// # Errors
-    /// The first that cannot be read.
-    pub async fn read(&self, paths: Vec<String>, most: u64) -> Result<ReadFiles, UnreadableFile> {
-        let refused = |index, why| UnreadableFile { index, why };
-        let failed = move |index| refused(index, Unreadable::Failed);
-        let busy = refused(0, Unreadable::Busy);
+    /// The first that cannot be read, or of which nothing can be made.
+    pub async fn read<T, E>(
+        &self,
+        paths: Vec<String>,
+        most: u64,
+        take: impl Fn(usize, ReadFile) -> Result<T, E> + Send + 'static,
+    ) -> Result<ReadFiles<T>, E>
+    where
+        T: Send + 'static,
+        E: From<UnreadableFile> + Send + 'static,
+    {
+        let refused = |why| E::from(UnreadableFile { index: 0, why });
+        // As much as the files may have, until it is known what they have; and before a turn is
+        // taken, so that nobody waits with one.
+        let bytes = MAX_CALL_BYTES.min(most.saturating_mul(paths.len() as u64));
+        let room = timeout(
+            PATIENCE,
+            Arc::clone(&self.room).acquire_many_owned(kib(bytes)),
+        )
+        .await;
+        let room = room.map_err(|_| refused(Unreadable::Busy))?;
+        let mut room = room.map_err(|_| refused(Unreadable::Failed))?;
         let turn = timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned()).await;
-        let turn = turn.map_err(|_| busy)?.map_err(|_| failed(0))?;
+        let turn = turn.map_err(|_| refused(Unreadable::Busy))?;
+        let turn = turn.map_err(|_| refused(Unreadable::Failed))?;
         let roots = Arc::clone(&self.roots);
-        // The turn goes along: a thread that hangs keeps it.
-        let finding = spawn_blocking(move || (find_all(&roots, &paths, most), turn));
-        let (found, turn) = in_time(finding).await.ok_or(failed(0))?;
-        let found = found?;
-        let bytes: u64 = found.iter().map(|found| found.size).sum();
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(ROOM_KIB);
-        let room = timeout(PATIENCE, Arc::clone(&self.room).acquire_many_owned(kib)).await;
-        let room = Room(room.map_err(|_| busy)?.map_err(|_| failed(0))?);
+        // Turn and room go along: a thread that hangs keeps them.
         let reading = spawn_blocking(move || {
-            let _turn = turn;
-            let read = found.into_iter().enumerate();
-            read.map(|(index, found)| read_whole(found).map_err(|_| failed(index)))
-                .collect::<Result<_, _>>()
+            let (files, bytes) = read_all(&roots, &paths, most, take)?;
+            drop(turn);
+            let spare = room.num_permits().saturating_sub(kib(bytes) as usize);
+            drop(room.split(spare));
+            let room = Room(room);
+            Ok(ReadFiles { files, room })
         });
-        let files = in_time(reading).await.ok_or(failed(0))??;
-        Ok(ReadFiles { files, room })
+        match timeout(DEADLINE, reading).await {
+            Ok(Ok(read)) => read,
+            _ => Err(refused(Unreadable::Failed)),
+        }
     }
 }
 
-async fn in_time<T>(work: tokio::task::JoinHandle<T>) -> Option<T> {
-    timeout(DEADLINE, work).await.ok()?.ok()
+/// The room for so many bytes.
+fn kib(bytes: u64) -> u32 {
+    let kib = bytes.saturating_mul(COPIES).div_ceil(1024);
+    u32::try_from(kib).unwrap_or(ROOM_KIB).min(ROOM_KIB)
 }
 
-fn find_all(roots: &[PathBuf], paths: &[String], most: u64) -> Result<Vec<Found>, UnreadableFile> {
-    let mut left = MAX_CALL_BYTES;
-    let mut all = Vec::with_capacity(paths.len());
+fn read_all<T, E: From<UnreadableFile>>(
+    roots: &[Root],
+    paths: &[String],
+    most: u64,
+    take: impl Fn(usize, ReadFile) -> Result<T, E>,
+) -> Result<(Vec<T>, u64), E> {
+    let mut bytes = 0;
+    let mut files = Vec::with_capacity(paths.len());
     for (index, path) in paths.iter().enumerate() {
-        let found = find(roots, path).and_then(|found| {
-            left = left.checked_sub(found.size).ok_or(Unreadable::TooLarge)?;
-            (found.size <= most)
-                .then_some(found)
-                .ok_or(Unreadable::TooLarge)
-        });
-        all.push(found.map_err(|why| UnreadableFile { index, why })?);
+        let refused = |why| UnreadableFile { index, why };
+        let found = find(roots, path).map_err(refused)?;
+        bytes += found.size;
+        if found.size > most || bytes > MAX_CALL_BYTES {
+            return Err(refused(Unreadable::TooLarge).into());
+        }
+        let file = read_whole(found).map_err(|_| refused(Unreadable::Failed))?;
+        files.push(take(index, file)?);
     }
-    Ok(all)
+    Ok((files, bytes))
 }
 
 /// Reads as much as there was when it was found; a file that is longer or shorter by now is half

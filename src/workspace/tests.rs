@@ -38,10 +38,19 @@ fn place() -> Place {
 
 impl Place {
     async fn read(&self, path: &str) -> Result<(String, Vec<u8>), Unreadable> {
-        let read = self.workspace.read(vec![path.to_owned()], 100).await;
+        let read = read(&self.workspace, &[path], 100).await;
         let file = read.map_err(|refused| refused.why)?.files.remove(0);
         Ok((file.path, file.bytes))
     }
+}
+
+async fn read(
+    workspace: &Workspace,
+    paths: &[&str],
+    most: u64,
+) -> Result<ReadFiles<ReadFile>, UnreadableFile> {
+    let paths = paths.iter().map(|&path| path.to_owned()).collect();
+    workspace.read(paths, most, |_, file| Ok(file)).await
 }
 
 #[tokio::test]
@@ -50,11 +59,12 @@ async fn a_file_below_a_root_is_read_by_its_path_from_there_or_its_whole_path() 
     let whole = place.folder.path().join("root/deep/er/file");
     let second = place.folder.path().join("second/../second/only");
     for (path, below, content) in [
-        ("file", "file", "inside"),
-        ("deep/../file", "deep/../file", "inside"),
-        ("deep/near", "deep/near", "inside"),
-        ("only", "only", "second"),
-        (whole.to_str().unwrap(), "deep/er/file", "deep"),
+        ("file", "root/file", "inside"),
+        ("./deep/.././file", "root/file", "inside"),
+        // A link inside is the file that it leads to.
+        ("deep/near", "root/file", "inside"),
+        ("only", "second/only", "second"),
+        (whole.to_str().unwrap(), "root/deep/er/file", "deep"),
     ] {
         let (told, bytes) = place.read(path).await.unwrap();
         assert_eq!(
@@ -96,10 +106,7 @@ async fn what_is_no_file_of_the_workspace_is_told_and_not_read() {
         assert_eq!(place.read(path).await, Err(why), "{path}");
     }
     let none = Workspace::new(&WorkspaceSettings::default(), Some(place.folder.path()));
-    let refused = none
-        .read(vec!["root/file".to_owned()], 100)
-        .await
-        .unwrap_err();
+    let refused = read(&none, &["root/file"], 100).await.unwrap_err();
     assert_eq!(refused.why, Unreadable::NoRoots);
 }
 
@@ -113,21 +120,16 @@ async fn what_is_too_large_alone_or_together_is_not_read_and_room_is_given_back(
     for name in ["a", "b"] {
         fs::write(root.join(name), vec![1; half]).unwrap();
     }
-    let both = vec!["a".to_owned(), "b".to_owned()];
-    let refused = place
-        .workspace
-        .read(both, MAX_CALL_BYTES)
+    let refused = read(&place.workspace, &["a", "b"], MAX_CALL_BYTES)
         .await
         .unwrap_err();
     assert_eq!((refused.index, refused.why), (1, Unreadable::TooLarge));
     let free = || place.workspace.room.available_permits();
     let before = free();
-    let one = place
-        .workspace
-        .read(vec!["a".to_owned()], MAX_CALL_BYTES)
+    let one = read(&place.workspace, &["a"], MAX_CALL_BYTES)
         .await
         .unwrap();
-    assert_eq!(free(), before - half.div_ceil(1024));
+    assert_eq!(free(), before - (4 * half).div_ceil(1024));
     drop(one);
     assert_eq!(free(), before);
     assert_eq!(place.workspace.turns.available_permits(), TURNS);
@@ -164,6 +166,20 @@ proptest! {
         if let Ok((_, bytes)) = runtime.block_on(place.read(&path)) {
             prop_assert_ne!(&bytes[..], OUTSIDE);
         }
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_there_is_called_by_the_names_that_it_would_have() {
+    let place = place();
+    let whole = place.folder.path().join("root/deep/../x");
+    let whole = whole.to_str().unwrap();
+    for (path, names) in [
+        ("./a/../x", &["root/x", "second/x", "absent/x"][..]),
+        (whole, &["root/x"]),
+        ("/etc/passwd", &[]),
+    ] {
+        assert_eq!(place.workspace.candidates(path), names, "{path}");
     }
 }
 

@@ -1,6 +1,11 @@
 //! A service account's key, as Google hands it out, is exchanged for the token that is sent: from
 //! wherever it is kept, with its lines as they are.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use aws_lc_rs::{
     encoding::{AsDer as _, Pkcs8V1Der},
     rsa::{KeyPair, KeySize},
@@ -9,6 +14,7 @@ use axum::{Router, routing::post};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
+use super::arrangement::chat_settings;
 use crate::support::{
     keyward::{LEGACY, Setup, write_private},
     tls::HttpServer,
@@ -74,4 +80,46 @@ models:
             "{place}: {result}"
         );
     }
+}
+
+#[test]
+fn a_whole_object_is_sent_nowhere_unless_it_is_the_key_of_a_service_account() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let authority = HttpServer::start(Router::new().fallback(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { "{}" }
+    }));
+    let upstream = Upstream::start(Dialect::OpenAi, Some(TOKEN));
+    let entra = format!(
+        ", exchange: {{ entra_client: {{ tenant: t, client_id: c, authority: \"{}\" }} }}",
+        authority.url()
+    );
+    let object = json!({ "api_key": TOKEN, "other": "sk-other" }).to_string();
+    for (reference, exchange, is_sent) in [
+        ("file:key.json", "", false),
+        ("env:OBJECT", "", false),
+        ("file:key.json", entra.as_str(), false),
+        ("env:OBJECT", &entra, false),
+        ("file:key.json#api_key", "", true),
+    ] {
+        let setup = Setup::with_config(&chat_settings(&upstream, reference).replace(
+            &format!("\"{reference}\" }}"),
+            &format!("\"{reference}\"{exchange} }}"),
+        ));
+        let setup = setup.env("OBJECT", &object);
+        write_private(&setup.folder().join("key.json"), &object);
+        let mut keyward = setup.serve();
+        keyward.initialize(LEGACY);
+        let before = upstream.seen().len();
+        let answer = keyward.call("chat", json!({ "prompt": "ping" }));
+        assert_eq!(
+            answer["result"]["isError"], !is_sent,
+            "{reference}{exchange}: {answer}"
+        );
+        assert_eq!(upstream.seen().len() - before, usize::from(is_sent));
+        let log = keyward.process.stderr();
+        assert_eq!(log.contains("is a JSON object"), !is_sent, "{log}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
 }

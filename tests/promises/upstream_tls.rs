@@ -80,24 +80,26 @@ fn stand_in() -> StandIn {
 }
 
 fn ask(server: &HttpsServer, ca_file: &Path, more: &str) -> Result<Completion, ModelError> {
-    let models = models(server, ca_file, more, Arc::default());
+    let models = models(server, ca_file, more, Arc::default(), "");
     asked(&models)
 }
 
-fn models(server: &HttpsServer, ca_file: &Path, more: &str, store: Arc<Store>) -> Models {
+fn models(
+    server: &HttpsServer,
+    ca_file: &Path,
+    more: &str,
+    store: Arc<Store>,
+    names: &str,
+) -> Models {
     let yaml = format!(
         "providers:\n  up: {{ base_url: \"{}/v1\", secret: up, models: [m], ca_file: \"{}\" {more} }}",
         server.url(),
         ca_file.display()
     );
     let settings: ModelsSettings = serde_saphyr::from_str(&yaml).unwrap();
-    let broker = Broker::new(
-        &SecretsSettings::default(),
-        vec![store],
-        Pool::reserve(),
-        Arc::new(Unrecorded),
-    )
-    .unwrap();
+    let secrets: SecretsSettings =
+        serde_saphyr::from_str(&format!("names: {{ {names} }}")).unwrap();
+    let broker = Broker::new(&secrets, vec![store], Pool::reserve(), Arc::new(Unrecorded)).unwrap();
     Models::new(&settings, Arc::new(broker), None, &ModelMetrics::default()).unwrap()
 }
 
@@ -220,8 +222,12 @@ impl Shown {
     }
 
     fn models(&self, server: &HttpsServer, authority: &Authority) -> Models {
+        self.models_keeping(server, authority, "")
+    }
+
+    fn models_keeping(&self, server: &HttpsServer, authority: &Authority, names: &str) -> Models {
         let store = Arc::clone(&self.store);
-        models(server, &authority.ca_file, &self.settings(), store)
+        models(server, &authority.ca_file, &self.settings(), store, names)
     }
 }
 
@@ -247,6 +253,23 @@ fn a_server_that_asks_who_connects_is_shown_the_certificate_of_the_day() {
         assert_eq!(asked(&models).unwrap().answer, "Over TLS.");
         assert_eq!(stand_in.counts().arrived, 2);
     }
+}
+
+/// The file and the store are renewed one after the other, and the key is kept for a while.
+#[test]
+fn a_key_that_is_no_pair_with_a_renewed_certificate_is_fetched_anew() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let stand_in = stand_in();
+    let router = stand_in.router();
+    let server = HttpsServer::start_demanding(&authority, &clients.pem, Protocol::Http1, router);
+    let shown = Shown::new();
+    shown.renew(&clients);
+    let kept = "client-key: { ttl: 1h }";
+    let models = shown.models_keeping(&server, &authority, kept);
+    asked(&models).unwrap();
+    shown.renew(&clients);
+    asked(&models).unwrap();
+    assert_eq!(stand_in.counts().arrived, 2);
 }
 
 #[test]

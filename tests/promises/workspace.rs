@@ -5,6 +5,7 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{
     arrangement::KEY,
@@ -66,7 +67,10 @@ fn an_image_by_path_arrives_as_its_bytes_and_is_recorded() {
         assert_eq!(images, [&url]);
     }
     assert_eq!(upstream.seen().len(), 2);
-    let file = json!([{ "path": "square.png", "size": png("square").len() }]);
+    let digest = Sha256::digest(png("square"));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let size = png("square").len();
+    let file = json!([{ "path": "pictures/square.png", "size": size, "sha256": digest }]);
     let accepted = events(&keyward.setup, "call_accepted");
     assert!(accepted.len() == 2 && accepted.iter().all(|record| record["files"] == file));
 }
@@ -132,24 +136,73 @@ fn the_policy_judges_files_by_what_they_are() {
     let result = show(&mut keyward, "large.png");
     assert!(text(&result).contains("Too large for here."), "{result}");
     assert_eq!(upstream.seen().len(), 1);
-    let denied = &events(&keyward.setup, "call_ended")[1];
+    let denied = &events(&keyward.setup, "call_ended")[1]["files"][0];
     assert_eq!(
-        denied["files"],
-        json!([{ "path": "large.png", "size": 109 }])
+        (&denied["path"], &denied["size"]),
+        (&json!("pictures/large.png"), &json!(109))
     );
+}
+
+/// A rule that denies what is below `pictures/private`.
+const PRIVATE: &str = "policy:\n  rules:\n    - id: private\n      when: { tools: [chat], direction: input }\n      \
+                       condition: \"files.exists(f, f.path.startsWith('pictures/private/'))\"\n      \
+                       action: deny\n";
+
+#[test]
+fn a_file_is_judged_by_where_it_is_however_its_path_is_written() {
+    let upstream = upstream();
+    let setup = arranged(&upstream, &format!("{WORKSPACE}{PRIVATE}"));
+    let pictures = pictures(&setup);
+    fs::create_dir(pictures.join("private")).unwrap();
+    fs::write(pictures.join("private/face.png"), png("face")).unwrap();
+    symlink("private", pictures.join("link")).unwrap();
+    symlink("private/face.png", pictures.join("open.png")).unwrap();
+    let mut keyward = serve(setup);
+    let whole = pictures.join("./private/face.png");
+    for path in [
+        "private/face.png",
+        "./private/face.png",
+        "private/../private/./face.png",
+        "link/face.png",
+        "open.png",
+        whole.to_str().unwrap(),
+    ] {
+        let result = show(&mut keyward, path);
+        assert!(text(&result).contains("policy"), "{path}: {result}");
+    }
+    assert!(upstream.seen().is_empty());
 }
 
 #[test]
 fn who_may_not_call_does_not_learn_which_files_there_are() {
     let upstream = upstream();
-    let rules = "policy: { default: deny }\n";
+    for (rules, [here, absent]) in [
+        ("policy: { default: deny }\n", ["square.png", "absent.png"]),
+        (PRIVATE, ["private/face.png", "private/absent.png"]),
+    ] {
+        let setup = arranged(&upstream, &format!("{WORKSPACE}{rules}"));
+        fs::create_dir(pictures(&setup).join("private")).unwrap();
+        fs::write(pictures(&setup).join("private/face.png"), png("face")).unwrap();
+        let mut keyward = serve(setup);
+        let mut words = |image: &str| {
+            let text = text(&show(&mut keyward, image)).to_owned();
+            text.split(" (request id").next().unwrap().to_owned()
+        };
+        assert_eq!(words(here), words(absent), "{rules}");
+    }
+    assert!(upstream.seen().is_empty());
+}
+
+#[test]
+fn a_rule_on_the_answer_sees_the_paths_that_the_call_named() {
+    let upstream = upstream();
+    let rules = "policy:\n  rules:\n    - id: hidden\n      when: { tools: [chat], direction: output }\n      \
+                 condition: \"args.images.exists(i, i == 'square.png')\"\n      \
+                 action: { filter_fields: [\"/usage\"] }\n";
     let mut keyward = serve(arranged(&upstream, &format!("{WORKSPACE}{rules}")));
-    let words = |image: &str, keyward: &mut Keyward| {
-        let text = text(&show(keyward, image)).to_owned();
-        text.split(" (request id").next().unwrap().to_owned()
-    };
-    let [here, absent] = ["square.png", "absent.png"].map(|path| words(path, &mut keyward));
-    assert_eq!(here, absent);
+    let result = show(&mut keyward, "square.png");
+    assert_eq!(result["isError"], false, "{result}");
+    assert_eq!(result["structuredContent"]["usage"], Value::Null);
 }
 
 #[test]

@@ -160,6 +160,7 @@ fn full(texts: &[String]) -> Record {
         files: vec![RecordedFile {
             path: text(),
             size: 7,
+            sha256: text(),
         }],
         model: Some(text()),
         provider: Some(text()),
@@ -171,7 +172,7 @@ fn full(texts: &[String]) -> Record {
         tokens: Some(Tokens {
             input: 1,
             output: 2,
-            estimated: false,
+            estimated: true,
         }),
         cost_micro_usd: Some(3),
         secrets: vec![text(), text()],

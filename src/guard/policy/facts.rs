@@ -44,7 +44,7 @@ pub struct Facts<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileFact {
-    /// Its path within the workspace.
+    /// Its root of the workspace as configuration writes it, and its real path below.
     pub path: String,
     /// Its length in bytes.
     pub size: u64,

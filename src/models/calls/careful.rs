@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
     gate::{Gate, Place},
+    hedge::Hedges,
     judgement::{evidence, is_safe_to_repeat, wish},
     metrics::ModelMetrics,
 };
@@ -150,6 +151,7 @@ impl Careful {
         request: &CompletionRequest,
         cx: &CallContext,
         until: Instant,
+        hedges: &Hedges,
     ) -> Result<Completion, ModelError> {
         let mut tries = 0;
         let mut before: Option<ModelError> = None;
@@ -161,12 +163,14 @@ impl Careful {
                 // What this call met says more than that others met it, too.
                 Err(kind) => return Err(before.unwrap_or_else(|| self.error(&request.model, kind))),
             };
-            let once = self.once(request, cx, admitted);
+            let once = async {
+                let _places = places;
+                self.once(request, cx, admitted).await
+            };
             let answer = match self.hedge_after {
-                Some(after) => self.hedged(request, cx, once, after).await,
+                Some(after) => self.hedged(request, cx, once, after, hedges).await,
                 None => once.await,
             };
-            drop(places);
             let error = match answer {
                 Err(error) if is_safe_to_repeat(&error) && tries < self.retries => error,
                 ended => return ended,
@@ -263,14 +267,16 @@ impl ModelProvider for Careful {
         Box::pin(async move {
             let began = Instant::now();
             let until = began + self.total;
-            let asked = timeout_at(until, self.ask(request, cx, until)).await;
-            let answer = asked.unwrap_or_else(|_| {
+            let hedges = Hedges::default();
+            let asked = timeout_at(until, self.ask(request, cx, until, &hedges)).await;
+            let mut answer = asked.unwrap_or_else(|_| {
                 let timed_out = ModelErrorKind::TimedOut {
                     stage: Stage::Total,
                     after: self.total,
                 };
                 Err(self.error(&request.model, timed_out))
             });
+            hedges.told(&mut answer, &request.model, self.inner.name());
             let model = self.label(&request.model);
             self.metrics
                 .count(self.inner.name(), model, &answer, began.elapsed());

@@ -61,12 +61,13 @@ impl Selected {
                     completion.instead_of = passed_over;
                     return Ok(completion);
                 }
-                Err(error) => {
+                Err(mut error) => {
                     passed_over.push(Fallback {
                         model: next.model.clone(),
                         provider: next.provider.name().to_owned(),
                         because: error.code(),
                     });
+                    passed_over.append(&mut error.about.also_asked);
                     let goes_on = is_cause_to_ask_another(&error);
                     first_error.get_or_insert(error);
                     if !goes_on {
@@ -78,8 +79,7 @@ impl Selected {
         // There was one to ask, so there is an error.
         let none = || ModelError::new(ModelErrorKind::NoneAvailable);
         let mut error = first_error.unwrap_or_else(none);
-        let others = passed_over.split_off(1.min(passed_over.len()));
-        error.about.also_asked.extend(others);
+        error.about.also_asked = passed_over.split_off(1.min(passed_over.len()));
         Err(error)
     }
 }

@@ -2,22 +2,34 @@
 //!
 //! Whichever begins to answer first is listened to, and the other connection is closed at once. The
 //! vendor may have begun to work on both, and charge for both: so it is off unless it is written, is
-//! sent only where a place is free, and is told with the answer.
+//! sent only where a place is free, and is told with the answer, whatever that is.
 
-use std::time::Duration;
+use std::{
+    future::Future,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use tokio::{sync::watch, time::sleep};
 
-use super::{careful::Careful, fallback::Fallback};
+use super::{
+    careful::Careful,
+    fallback::Fallback,
+    judgement::{is_cause_to_ask_another, is_safe_to_repeat},
+};
 use crate::{
     call::{CallContext, Progress},
-    models::{Completion, CompletionRequest, ModelError, ModelProvider as _},
+    models::{Completion, CompletionRequest, ModelError},
 };
 
 /// What is said of the one of two that was not listened to.
 const HEDGED: &str = "hedged";
 
 type Answer = Result<Completion, ModelError>;
+
+/// How many second requests one call has sent.
+#[derive(Debug, Default)]
+pub(super) struct Hedges(AtomicUsize);
 
 /// Which of the two is listened to.
 enum Heard {
@@ -28,19 +40,40 @@ enum Heard {
     SecondEnded(Answer),
 }
 
+impl Hedges {
+    /// Tells of them with the answer of the call, whatever that is.
+    pub(super) fn told(&self, answer: &mut Answer, model: &str, provider: &str) {
+        for _ in 0..self.0.load(Ordering::Relaxed) {
+            let other = Fallback {
+                model: model.to_owned(),
+                provider: provider.to_owned(),
+                because: HEDGED,
+            };
+            match answer {
+                Ok(completion) => completion.instead_of.push(other),
+                Err(error) => error.about.also_asked.push(other),
+            }
+        }
+    }
+}
+
 impl Careful {
-    /// Asks and, if no answer has begun `after` this long, asks once more beside it.
+    /// Asks and, if no answer has begun `after` this long since the request was sent, asks once more
+    /// beside it.
     pub(super) async fn hedged(
         &self,
         request: &CompletionRequest,
         cx: &CallContext,
         first: impl Future<Output = Answer> + Send,
         after: Duration,
+        hedges: &Hedges,
     ) -> Answer {
+        // Of this try, not of one before it.
+        cx.progress.send_replace(Progress::default());
         let mut first = Box::pin(first);
         tokio::select! {
             answer = &mut first => return answer,
-            () = sleep(after) => {}
+            () = sent_for(&cx.progress, after) => {}
         }
         if cx.progress.borrow().has_begun {
             return first.await;
@@ -48,19 +81,23 @@ impl Careful {
         let Some((admitted, places)) = self.enter_now(&request.model) else {
             return first.await;
         };
+        hedges.0.fetch_add(1, Ordering::Relaxed);
         self.count_hedge(&request.model);
         // Of two, one at a time is reported.
         let beside = CallContext::new(cx.identity.clone());
-        let mut second = Box::pin(self.once(request, &beside, admitted));
+        let mut second = Box::pin(async {
+            let _places = places;
+            self.once(request, &beside, admitted).await
+        });
         let heard = tokio::select! {
             answer = &mut first => Heard::FirstEnded(answer),
             answer = &mut second => Heard::SecondEnded(answer),
             () = begun(&cx.progress) => Heard::First,
             () = begun(&beside.progress) => Heard::Second,
         };
-        let answer = match heard {
+        match heard {
             Heard::First => {
-                drop((second, places));
+                drop(second);
                 first.await
             }
             Heard::Second => {
@@ -71,33 +108,42 @@ impl Careful {
                 Ok(completion)
             }
             Heard::FirstEnded(Err(error)) => {
+                drop(first);
                 let other = reported(second, &beside.progress, &cx.progress).await;
-                other.map_err(|_| error)
+                other.map_err(|other| graver(error, other))
             }
-            Heard::SecondEnded(Err(_)) => first.await,
-        };
-        let passed_over = Fallback {
-            model: request.model.clone(),
-            provider: self.name().to_owned(),
-            because: HEDGED,
-        };
-        match answer {
-            Ok(mut completion) => {
-                completion.instead_of.push(passed_over);
-                Ok(completion)
-            }
-            Err(mut error) => {
-                error.about.also_asked.push(passed_over);
-                Err(error)
+            Heard::SecondEnded(Err(error)) => {
+                drop(second);
+                first.await.map_err(|other| graver(other, error))
             }
         }
     }
 }
 
+/// Of two failures of one question the one that forbids more: what either may have begun must not be
+/// asked for again.
+fn graver(one: ModelError, other: ModelError) -> ModelError {
+    let allows = |error: &ModelError| (is_safe_to_repeat(error), is_cause_to_ask_another(error));
+    if allows(&other) < allows(&one) {
+        other
+    } else {
+        one
+    }
+}
+
+async fn sent_for(progress: &watch::Sender<Progress>, long: Duration) {
+    until(progress, |progress| progress.is_sent).await;
+    sleep(long).await;
+}
+
 async fn begun(progress: &watch::Sender<Progress>) {
+    until(progress, |progress| progress.has_begun).await;
+}
+
+async fn until(progress: &watch::Sender<Progress>, is_so: impl FnMut(&Progress) -> bool) {
     let mut watched = progress.subscribe();
     // The sender lives as long as its context.
-    let _closed = watched.wait_for(|progress| progress.has_begun).await;
+    let _closed = watched.wait_for(is_so).await;
 }
 
 /// Waits for the answer whose progress is in `from`, and passes that on.

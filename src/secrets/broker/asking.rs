@@ -16,7 +16,7 @@ use crate::{
         Consumer, NotAllowed, Secret, SecretError, SecretName,
         cache::{AfterRefusal, Fresh, Generation, Known, Mark, Refusal, Settled},
         chain::{self, Resolved, Step, Walk},
-        document::is_object,
+        document::{is_object, own_part},
         event::{SecretEvent, SecretOutcome},
         providers::{ErrorKind, ProviderError},
     },
@@ -249,13 +249,16 @@ impl Broker {
             provider: provider.to_owned(),
             error,
         };
-        if let Some(exchange) = &self.bound(name).exchange {
-            let exchanged = exchange.exchanged(resolved.found, &self.pool).await;
-            resolved.found = exchanged.map_err(|error| failed(&resolved.provider, error))?;
-        } else if resolved.is_whole && is_object(resolved.found.value.as_slice()) {
+        let exchange = self.bound(name).exchange.as_ref();
+        let takes_object = exchange.is_some_and(|exchange| exchange.takes_object());
+        if !takes_object && resolved.is_whole && is_object(resolved.found.value.as_slice()) {
             let what = "is a JSON object; name the member that is the key, as in `#api_key`";
             let error = ProviderError::new(ErrorKind::Malformed, what);
             return Err(failed(&resolved.provider, error));
+        }
+        if let Some(exchange) = exchange {
+            let exchanged = exchange.exchanged(resolved.found, &self.pool).await;
+            resolved.found = exchanged.map_err(|error| failed(&resolved.provider, error))?;
         }
         Ok(resolved)
     }
@@ -383,7 +386,7 @@ impl Broker {
             Ok(()) => {
                 // Before anybody has it, so that it is recognised wherever it turns up.
                 if let Ok(secret) = &outcome {
-                    secret.expose(|value| self.live.remember(secret.mark(), value));
+                    secret.expose(|value| self.live.remember(secret.mark(), own_part(value)));
                 }
                 outcome
             }

@@ -40,6 +40,11 @@ enum Kind {
 }
 
 impl Exchange {
+    /// Whether it is a JSON object that is exchanged.
+    pub(super) fn takes_object(&self) -> bool {
+        matches!(self.kind, Kind::Google(_))
+    }
+
     /// A token for the secret that was found.
     pub(super) async fn exchanged(
         &self,

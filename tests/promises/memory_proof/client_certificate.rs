@@ -3,6 +3,7 @@
 
 use keyward::secrets::memory::scanner::{Canary, Needle};
 use rcgen::{CertificateParams, KeyPair};
+use serde_json::json;
 
 use super::{
     ordinary_user,
@@ -69,6 +70,11 @@ fn proven(protocol: Protocol) {
         answer["result"]["structuredContent"]["answer"], ANSWER,
         "{protocol:?}: {answer}"
     );
+    // What all keys have in common is nobody's secret.
+    let chat = json!({ "name": "chat", "arguments": { "prompt": "-----BEGIN PRIVATE KEY----- is how it begins" } });
+    let id = server.request("tools/call", chat);
+    let answer = server.answer_to(id);
+    assert_eq!(answer["result"]["isError"], false, "{answer}");
     after_the_end();
     assert_eq!(found(&server), [(0, 0), (0, 0)], "{protocol:?}, ended");
 }

@@ -21,8 +21,18 @@ use crate::{
     secrets::SecretName,
 };
 
-/// When a request begins to be answered, when that ends, in seconds; and whether it ends well.
-type Pace = (Option<u64>, u64, bool);
+/// When a request begins to be answered, when that ends, in seconds; and how.
+type Pace = (Option<u64>, u64, Ends);
+
+/// How.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ends {
+    Well,
+    Broken,
+    /// Refused for the rate: nothing was done, and it may be asked again.
+    Limited,
+}
+use Ends::{Broken, Limited, Well};
 
 /// Keeps to the timetable, request by request.
 struct Paced {
@@ -59,20 +69,27 @@ impl ModelProvider for Paced {
         cx: &'a CallContext,
     ) -> BoxFuture<'a, Answer> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
-        let (begins, ends, is_well) = self.paces.lock().unwrap().pop_front().unwrap();
+        let (begins, ends, how) = self.paces.lock().unwrap().pop_front().unwrap();
         Box::pin(async move {
             let asked = Instant::now();
+            cx.progress.send_modify(|progress| progress.is_sent = true);
             if let Some(begins) = begins {
                 sleep(Duration::from_secs(begins)).await;
                 cx.progress.send_replace(Progress {
                     characters: number as u64,
+                    is_sent: true,
                     has_begun: true,
                 });
             }
             tokio::time::sleep_until(asked + Duration::from_secs(ends)).await;
             self.ended.fetch_add(1, Ordering::SeqCst);
-            if !is_well {
-                return Err(ModelError::new(ModelErrorKind::Incomplete));
+            match how {
+                Well => {}
+                Broken => return Err(ModelError::new(ModelErrorKind::Incomplete)),
+                Limited => {
+                    let retry_after = None;
+                    return Err(ModelError::new(ModelErrorKind::RateLimited { retry_after }));
+                }
             }
             Ok(Completion {
                 answer: number.to_string(),
@@ -147,21 +164,21 @@ const HEDGE: &str = "hedge_after: 2s, retries: 0";
 async fn who_begins_first_is_listened_to_and_the_other_is_left() {
     // The first begins before the second is sent, just before it begins, and after it.
     for (paces, answer, requests, took) in [
-        (&[(Some(1), 9, true)][..], ("1", vec![]), (1, 1), 9),
+        (&[(Some(1), 9, Well)][..], ("1", vec![]), (1, 1), 9),
         (
-            &[(Some(4), 9, true), (Some(3), 4, true)],
+            &[(Some(4), 9, Well), (Some(3), 4, Well)],
             ("1", vec!["hedged"]),
             (2, 1),
             9,
         ),
         (
-            &[(Some(8), 9, true), (Some(1), 4, true)],
+            &[(Some(8), 9, Well), (Some(1), 4, Well)],
             ("2", vec!["hedged"]),
             (2, 1),
             6,
         ),
         (
-            &[(None, 9, true), (None, 4, true)],
+            &[(None, 9, Well), (None, 4, Well)],
             ("2", vec!["hedged"]),
             (2, 1),
             6,
@@ -179,10 +196,10 @@ async fn who_begins_first_is_listened_to_and_the_other_is_left() {
 #[tokio::test(start_paused = true)]
 async fn one_that_fails_before_either_began_leaves_the_other_its_chance() {
     for (paces, expected, took) in [
-        (&[(None, 3, false), (Some(4), 5, true)], Ok("2"), 7),
-        (&[(None, 9, true), (None, 1, false)], Ok("1"), 9),
+        (&[(None, 3, Broken), (Some(4), 5, Well)], Ok("2"), 7),
+        (&[(None, 9, Well), (None, 1, Broken)], Ok("1"), 9),
         (
-            &[(None, 3, false), (None, 4, false)],
+            &[(None, 3, Broken), (None, 4, Broken)],
             Err("incomplete_answer"),
             6,
         ),
@@ -201,9 +218,35 @@ async fn one_that_fails_before_either_began_leaves_the_other_its_chance() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_two_failures_the_one_is_told_that_forbids_more() {
+    let hedge = "hedge_after: 2s, retries: 1";
+    for paces in [
+        [(None, 3, Limited), (Some(2), 4, Broken)],
+        [(None, 9, Limited), (None, 1, Broken)],
+    ] {
+        let seen = seen(hedge, &paces).await;
+        assert_eq!(seen.answer.unwrap_err().code(), "incomplete_answer");
+        assert_eq!(seen.requests.0, 2, "not asked once more");
+    }
+    // Where neither did anything it is, and what was sent beside is told with the answer.
+    let paces = [(None, 3, Limited), (None, 3, Limited), (Some(1), 1, Well)];
+    let seen = seen(hedge, &paces).await;
+    assert_eq!(told(&seen.answer), ("3", vec!["hedged"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_beside_is_told_when_the_call_runs_out_of_time() {
+    let hedge = "hedge_after: 2s, retries: 0, timeouts: { total: 8s }";
+    let seen = seen(hedge, &[(None, 9, Well), (None, 9, Well)]).await;
+    let error = seen.answer.unwrap_err();
+    assert_eq!(error.code(), "timed_out");
+    assert_eq!(error.about.also_asked[0].because, "hedged");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_the_setting_or_a_free_place_there_is_one_request() {
     for yaml in ["retries: 0", "hedge_after: 2s, limits: { concurrent: 1 }"] {
-        let seen = seen(yaml, &[(Some(8), 9, true)]).await;
+        let seen = seen(yaml, &[(Some(8), 9, Well)]).await;
         assert_eq!(told(&seen.answer), ("1", vec![]), "{yaml}");
         assert_eq!(seen.requests, (1, 1));
     }

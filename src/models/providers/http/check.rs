@@ -3,7 +3,8 @@
 //! Dropping it instead would answer another question than was asked.
 
 use crate::models::{
-    Ability, CompletionRequest, Image, ModelErrorKind, ModelFacts, Temperature, Thinking, tokens,
+    Ability, CompletionRequest, Image, ModelErrorKind, ModelFacts, Temperature, Thinking,
+    tokens::{self, Counter},
 };
 
 /// The most images of one request.
@@ -109,6 +110,7 @@ const BYTES_PER_TOKEN: u64 = 3;
 pub(super) async fn check_length(
     request: &CompletionRequest,
     model: &ModelFacts,
+    counter: &Counter,
 ) -> Result<(), ModelErrorKind> {
     let Some(limit) = model.context_window else {
         return Ok(());
@@ -118,7 +120,7 @@ pub(super) async fn check_length(
     if bytes / BYTES_PER_TOKEN <= limit || !tokens::is_exact(&model.name) {
         return Ok(());
     }
-    let given = tokens::count(&model.name, tokens::texts(request)).await;
+    let given = counter.count(&model.name, tokens::texts(request)).await;
     if given <= limit {
         return Ok(());
     }

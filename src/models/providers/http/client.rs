@@ -36,23 +36,27 @@ impl LazyClient {
     }
 }
 
-/// A client of its own for one call: it shows the certificate of `config`, which `key` proves, and
-/// the key goes with the last connection of it.
-pub(super) async fn showing_certificate(
+/// What the certificate of `config` and its `key` prove together.
+pub(super) async fn identity(
     config: &ProviderConfig,
-    key: Lent,
+    key: &Lent,
+) -> Result<Identity, ModelErrorKind> {
+    let shown = config.client_certificate.as_ref();
+    let file = shown.map(|shown| shown.file.clone()).unwrap_or_default();
+    let chain = spawn_blocking(move || read_chain(&file)).await;
+    let chain = chain.unwrap_or(None);
+    let chain = chain.ok_or("its `client_certificate_file` cannot be read");
+    let identity = chain.and_then(|chain| key.secret().expose(|pem| proven(&chain, pem)));
+    identity.map_err(|cause| ModelErrorKind::ClientSetup { cause })
+}
+
+/// A client of its own for one call: it shows `identity`, whose key goes with the last connection of
+/// it.
+pub(super) async fn showing(
+    config: &ProviderConfig,
+    identity: Identity,
 ) -> Result<Client, ModelErrorKind> {
-    let client = async {
-        let shown = config.client_certificate.as_ref();
-        let file = shown.map(|shown| shown.file.clone()).unwrap_or_default();
-        let chain = spawn_blocking(move || read_chain(&file)).await;
-        let chain = chain.unwrap_or(None);
-        let chain = chain.ok_or("its `client_certificate_file` cannot be read")?;
-        let identity = key.secret().expose(|pem| identity(&chain, pem))?;
-        drop(key);
-        built(config, Some(identity)).await
-    };
-    let client = client.await;
+    let client = built(config, Some(identity)).await;
     client.map_err(|cause| ModelErrorKind::ClientSetup { cause })
 }
 
@@ -66,16 +70,21 @@ fn read_chain(file: &Path) -> Option<Vec<u8>> {
     fits.then(|| std::fs::read(file).ok()).flatten()
 }
 
-fn identity(chain: &[u8], key: &[u8]) -> Result<Identity, &'static str> {
+fn proven(chain: &[u8], key: &[u8]) -> Result<Identity, &'static str> {
     // One buffer of the right size: a growing one leaves its old self behind.
     let mut whole = Zeroizing::new(Vec::with_capacity(chain.len() + key.len() + 1));
     whole.extend_from_slice(chain);
     whole.push(b'\n');
     whole.extend_from_slice(key);
-    Identity::from_pem(&whole).map_err(|_| {
+    let identity = Identity::from_pem(&whole).map_err(|_| {
         "its `client_certificate_file` holds no PEM certificate, or the secret that \
          `client_key_secret` names no private key in PEM without a passphrase"
-    })
+    })?;
+    // Without authorities, so that nothing but the pair can be at fault.
+    let pair = Client::builder().tls_certs_only([]).no_proxy();
+    let pair = pair.identity(identity.clone()).build();
+    pair.map_err(|_| "the client certificate and its key are no pair")?;
+    Ok(identity)
 }
 
 async fn built(
@@ -104,15 +113,11 @@ fn build(config: &ProviderConfig, identity: Option<Identity>) -> Result<Client, 
     let mut builder = builder
         .connect_timeout(config.timeouts.connect)
         .http2_max_header_list_size(64 * 1024);
-    let shows = identity.is_some();
     if let Some(identity) = identity {
         builder = builder.identity(identity);
     }
     pool(builder, config.connections).build().map_err(|_| {
-        if shows {
-            "the client certificate and its key are no pair, or no certificate authorities were \
-             found"
-        } else if encrypted && config.ca_file.is_none() {
+        if encrypted && config.ca_file.is_none() {
             "no certificate authorities were found on this machine; install `ca-certificates`, \
              or name a PEM file with `ca_file`"
         } else {

@@ -18,7 +18,7 @@ use super::{
     Asked, Refused, Wire,
     answer::{Answer, Whole},
     check::{check, check_length},
-    client::{LazyClient, showing_certificate},
+    client::{LazyClient, identity, showing},
     key, stream,
 };
 use crate::{
@@ -26,7 +26,8 @@ use crate::{
     models::{
         Circumstances, Completion, CompletionRequest, Connections, Cost, ModelError,
         ModelErrorKind, ModelFacts, ModelProvider, ProviderConfig, Stage, Usage, is_model_name,
-        providers::Keys, tokens,
+        providers::Keys,
+        tokens::{self, Counter},
     },
     secrets::{Binding, Lent, Refusal, Secret, SecretName, Used},
 };
@@ -40,6 +41,7 @@ pub struct HttpProvider {
     wire: Box<dyn Wire>,
     keys: Keys,
     client: LazyClient,
+    counter: Counter,
 }
 
 /// What is learnt on the way and told with an error.
@@ -68,6 +70,7 @@ impl HttpProvider {
             wire,
             keys,
             client: LazyClient::default(),
+            counter: Counter::default(),
         }
     }
 
@@ -75,6 +78,17 @@ impl HttpProvider {
     fn cost(&self, model: &str, usage: Option<Usage>) -> Option<Cost> {
         let price = self.model(model)?.price?;
         usage.map(|usage| usage.cost(&price))
+    }
+
+    /// What a call took by our own count, where its vendor told nothing.
+    async fn estimate(&self, request: &CompletionRequest, answer: &str) -> Usage {
+        let count = |texts| self.counter.count(&request.model, texts);
+        Usage {
+            input_tokens: count(tokens::texts(request)).await,
+            output_tokens: count(vec![answer.to_owned()]).await,
+            is_estimate: true,
+            ..Usage::default()
+        }
     }
 
     async fn ask(
@@ -90,7 +104,7 @@ impl HttpProvider {
             })?;
         let model = model.as_ref();
         check(request, model, self.config.is_near())?;
-        check_length(request, model).await?;
+        check_length(request, model, &self.counter).await?;
         // Settings are checked at load; this stands where the key would leave.
         if self.config.exposes().is_some() {
             return Err(ModelErrorKind::PlaintextRefused);
@@ -109,14 +123,16 @@ impl HttpProvider {
             None => None,
             Some(key) => Some(lend(key, &cx.identity, request.url()).await?),
         };
-        let mut exchange = self.exchange(&client, request, lent, trace).await?;
+        let mut exchange = self.exchange(&client, request, lent, cx, trace).await?;
         if let Some(newer) = self.newer_key(&exchange, &url, cx).await {
             // Its connection still holds the refused key, and the broker keeps the newer one for
             // as long as a call is out with the refused: neither is to wait for the second answer.
             drop(exchange);
             // Once: a key that is refused twice is not the matter of a rotation.
             let request = self.request(&client, &url, body)?;
-            exchange = self.exchange(&client, request, Some(newer), trace).await?;
+            exchange = self
+                .exchange(&client, request, Some(newer), cx, trace)
+                .await?;
         }
         // The key was not refused for being out of date: whoever waits for that need not.
         drop(exchange.used.take());
@@ -131,7 +147,17 @@ impl HttpProvider {
             return self.client.get(&self.config).await;
         };
         let lent = lend(key, &cx.identity, url).await?;
-        showing_certificate(&self.config, lent).await
+        let identity = match identity(&self.config, &lent).await {
+            Ok(identity) => identity,
+            Err(refused) => {
+                // The file may have been renewed since the key was: then there is a newer key.
+                let (used, refusal) = (lent.put_away(), Refusal::OfTheKey);
+                let newer = key.lend_after_refusal(&used, refusal, &cx.identity, url);
+                let newer = newer.await.ok().flatten().ok_or(refused)?;
+                identity(&self.config, &newer).await?
+            }
+        };
+        showing(&self.config, identity).await
     }
 
     /// After a refusal of the key: another one, if the store has another by now.
@@ -169,6 +195,7 @@ impl HttpProvider {
         client: &Client,
         mut request: Request,
         lent: Option<Lent>,
+        cx: &CallContext,
         trace: &mut Trace,
     ) -> Result<Exchange, ModelErrorKind> {
         let key = lent.as_ref().map(Lent::secret);
@@ -181,6 +208,7 @@ impl HttpProvider {
                 key,
             )?;
         }
+        cx.progress.send_modify(|progress| progress.is_sent = true);
         // From here on the key is in the request alone: slow upstreams do not fill locked memory.
         let used = lent.map(Lent::put_away);
         let timeouts = self.config.timeouts;
@@ -236,10 +264,10 @@ impl HttpProvider {
         }
         trace.has_begun = true;
         let progress = |characters| {
-            let has_begun = true;
             cx.progress.send_replace(Progress {
                 characters,
-                has_begun,
+                is_sent: true,
+                has_begun: true,
             });
         };
         progress(0);
@@ -319,7 +347,7 @@ impl ModelProvider for HttpProvider {
                 }) => {
                     let usage = match usage {
                         Some(told) => told,
-                        None => estimate(request, &text).await,
+                        None => self.estimate(request, &text).await,
                     };
                     Ok(Completion {
                         answer: text,
@@ -350,17 +378,6 @@ impl ModelProvider for HttpProvider {
                 }
             }
         })
-    }
-}
-
-/// What a call took by our own count, where its vendor told nothing.
-async fn estimate(request: &CompletionRequest, answer: &str) -> Usage {
-    let model = &request.model;
-    Usage {
-        input_tokens: tokens::count(model, tokens::texts(request)).await,
-        output_tokens: tokens::count(model, vec![answer.to_owned()]).await,
-        is_estimate: true,
-        ..Usage::default()
     }
 }
 

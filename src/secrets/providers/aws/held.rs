@@ -79,6 +79,8 @@ struct State {
     resting: Option<Arc<Resting>>,
     /// Until then good credentials are not replaced, because that has just failed.
     quiet_until: Option<SystemTime>,
+    /// Whether they are to be replaced before their time.
+    is_due: bool,
 }
 
 /// What a request's credentials are a copy of.
@@ -121,9 +123,10 @@ impl Held {
         refused.is_kept
     }
 
-    /// Lets go of whatever is held, because what was made of it was refused.
-    pub(super) fn forget_all(&self) {
-        self.state().resting = None;
+    /// Looks for newer ones at the next request, because what was made of these was refused. They
+    /// serve on if none are to be had: the request may have been at fault.
+    pub(super) fn renew(&self) {
+        self.state().is_due = true;
     }
 
     async fn get_at(
@@ -139,7 +142,7 @@ impl Held {
                 .filter(|resting| now < resting.good_until);
             let is_quiet = state.quiet_until.is_some_and(|until| now < until);
             match good {
-                Some(resting) if is_quiet || now < resting.refresh_at => {
+                Some(resting) if is_quiet || (now < resting.refresh_at && !state.is_due) => {
                     return Ok(lend(resting, true));
                 }
                 other => other,
@@ -184,6 +187,7 @@ impl Held {
         let mut state = self.state();
         state.resting = Some(Arc::clone(&resting));
         state.quiet_until = None;
+        state.is_due = false;
         Ok(resting)
     }
 

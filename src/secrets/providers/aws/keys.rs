@@ -60,10 +60,10 @@ impl Keys {
         }
     }
 
-    /// Lets go of credentials whose use was refused where nobody can say which they were.
-    pub(super) fn forget_all(&self) {
+    /// Looks for newer credentials at the next request, where something made of these was refused.
+    pub(super) fn renew(&self) {
         if let Self::Held(held) = self {
-            held.forget_all();
+            held.renew();
         }
     }
 

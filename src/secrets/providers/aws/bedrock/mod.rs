@@ -97,7 +97,7 @@ impl SecretProvider for BedrockProvider {
     /// A role that was taken back or a session that was ended refuses its keys: the next is made of
     /// new credentials.
     fn invalidate<'a>(&'a self, _: &'a Reference) -> BoxFuture<'a, ()> {
-        self.keys.forget_all();
+        self.keys.renew();
         Box::pin(async {})
     }
 
