@@ -6,22 +6,13 @@
 //! vendor puts around messages is not in it. For others, and in a build without `tiktoken`, it is a
 //! guess: a quarter of a token for each ASCII character and a whole one for each other.
 
-use std::sync::Arc;
-
-use tokio::sync::Semaphore;
-
 use super::CompletionRequest;
 
-/// Texts that are counted at the same time; others wait.
-const TURNS: usize = 2;
-
 /// Counts for one provider.
-pub(super) struct Counter(Arc<Semaphore>);
-
-impl Default for Counter {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(TURNS)))
-    }
+#[derive(Default)]
+pub(super) struct Counter {
+    #[cfg(feature = "tiktoken")]
+    encoder: encoding::Encoder,
 }
 
 impl Counter {
@@ -29,16 +20,7 @@ impl Counter {
     pub(super) async fn count(&self, model: &str, texts: Vec<String>) -> u64 {
         #[cfg(feature = "tiktoken")]
         if encoding::is_known_for(model) {
-            let turn = Arc::clone(&self.0).acquire_owned().await;
-            // Off the runtime's threads: a megabyte takes a tenth of a second. The turn goes along,
-            // so that who cancels leaves nothing behind that is not counted.
-            let counting = tokio::task::spawn_blocking(move || {
-                let _turn = turn;
-                let exact = texts.iter().map(|text| encoding::count(text));
-                let exact = exact.sum::<Option<u64>>();
-                exact.unwrap_or_else(|| texts.iter().map(|text| guess(text)).sum())
-            });
-            return counting.await.unwrap_or(0);
+            return self.encoder.count(texts).await;
         }
         let _ = model;
         texts.iter().map(|text| guess(text)).sum()
@@ -70,12 +52,43 @@ fn guess(text: &str) -> u64 {
 
 #[cfg(feature = "tiktoken")]
 mod encoding {
-    use std::panic::catch_unwind;
+    use std::{panic::catch_unwind, sync::Arc};
 
     use tiktoken_rs::{
         o200k_base_singleton,
         tokenizer::{Tokenizer, get_tokenizer},
     };
+    use tokio::{sync::Semaphore, task::spawn_blocking};
+
+    use super::guess;
+
+    /// Calls whose texts are counted at the same time; others wait.
+    const TURNS: usize = 2;
+
+    /// Counts, a few at a time.
+    pub(super) struct Encoder(Arc<Semaphore>);
+
+    impl Default for Encoder {
+        fn default() -> Self {
+            Self(Arc::new(Semaphore::new(TURNS)))
+        }
+    }
+
+    impl Encoder {
+        /// The tokens of `texts`.
+        pub(super) async fn count(&self, texts: Vec<String>) -> u64 {
+            let turn = Arc::clone(&self.0).acquire_owned().await;
+            // Off the runtime's threads: a megabyte takes a tenth of a second. The turn goes along,
+            // so that who cancels leaves nothing behind that is not counted.
+            let counting = spawn_blocking(move || {
+                let _turn = turn;
+                let exact = texts.iter().map(|text| count(text));
+                let exact = exact.sum::<Option<u64>>();
+                exact.unwrap_or_else(|| texts.iter().map(|text| guess(text)).sum())
+            });
+            counting.await.unwrap_or(0)
+        }
+    }
 
     /// How much is encoded at a time. A piece that has no end in it, such as a megabyte of one
     /// letter, costs more than in proportion to its length.
