@@ -31,6 +31,7 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
     let redaction = config.redaction.in_words();
     let audit = keeping::in_words(config.audit.as_ref());
     let roots = world.registry.workspace().roots();
+    let warnings = [world.warnings.clone(), unreadable(world)].concat();
     let roots: Vec<(String, bool)> = roots
         .into_iter()
         .map(|(root, is_folder)| (root.display().to_string(), is_folder))
@@ -49,7 +50,7 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
             "names": names,
             "models": models,
             "policy": policy,
-            "warnings": world.warnings,
+            "warnings": warnings,
             "redaction": redaction,
             "audit": audit,
             "workspace": roots.iter().map(|(root, is_folder)| json!({ "root": root, "is_readable": is_folder })).collect::<Vec<_>>(),
@@ -72,7 +73,7 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
         or_none(&names.join(", "))
     ));
     print(format_args!("policy         {policy}"));
-    for warning in &world.warnings {
+    for warning in &warnings {
         print(format_args!("  warning      {warning}"));
     }
     print(format_args!("redaction      {redaction}"));
@@ -107,6 +108,31 @@ pub(super) fn check(world: &World, protections: &Protections, as_json: bool) -> 
     }
     print("\nvalid; nothing was contacted. `keyward secrets check` fetches each secret once.");
     Exit::Done
+}
+
+/// Files of model providers that cannot be read now: their calls would fail.
+fn unreadable(world: &World) -> Vec<String> {
+    let config = &world.config;
+    let mut warnings = Vec::new();
+    for (name, provider) in &config.models.providers.0 {
+        for (setting, file) in [
+            ("ca_file", &provider.ca_file),
+            ("client_certificate_file", &provider.client_certificate_file),
+        ] {
+            let Some(file) = file else { continue };
+            let place = config
+                .dir
+                .as_ref()
+                .map_or_else(|| file.clone(), |dir| dir.join(file));
+            if let Err(error) = std::fs::read(&place) {
+                let place = place.display();
+                warnings.push(format!(
+                    "`{setting}` of the model provider `{name}` cannot be read: {place}: {error}"
+                ));
+            }
+        }
+    }
+    warnings
 }
 
 fn or_none(text: &str) -> &str {

@@ -57,6 +57,13 @@ pub(super) fn beginning(arguments: &serde_json::Map<String, Value>) -> String {
     told.join("\n")
 }
 
+/// What the files of a call are, as a person is shown it; nothing, if it has none.
+pub(super) fn told_of(files: &Files) -> String {
+    let each = files.iter();
+    let each = each.map(|file| format!("\nfile: {} ({} bytes)", file.path, file.size));
+    each.collect()
+}
+
 /// Cleaned arguments, as they follow the question.
 pub(super) fn shown(arguments: &str) -> String {
     match arguments {

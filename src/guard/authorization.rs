@@ -48,7 +48,8 @@ pub(super) fn authorize(
                 return Err(Refusal::NeedsApproval(ApprovalRequest {
                     key,
                     question,
-                    arguments: approval::beginning(validated.arguments()),
+                    arguments: approval::beginning(validated.arguments())
+                        + &approval::told_of(&plan.files),
                 }));
             }
         }

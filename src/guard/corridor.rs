@@ -11,10 +11,11 @@ use super::{
     authorization::{authorize, denied},
     cleaning::{Cleaner, NotCleaned},
     fields::{FieldPattern, sensitive},
-    policy::{self, Decision, Facts, FileFact, Policy, ToolShape, Usage, Verdict},
+    policy::{self, Decision, Policy, ToolShape, Verdict},
     recording::Passage,
     redaction::{Direction, Redactor},
     refusal::Refusal,
+    scene::{Scene, unread},
     unauthenticated::Unauthenticated,
     usage::Ledger,
 };
@@ -22,16 +23,13 @@ use crate::{
     audit::Pending,
     call::{CallContext, Progress},
     models::{Asker, Selected},
-    tools::{Plan, PlannedFile, Registry, Tool, ToolAnswer, ToolDefinition, ToolError, put_back},
+    tools::{Plan, Registry, Tool, ToolAnswer, ToolDefinition, ToolError, put_back},
     workspace::Workspace,
 };
 
 /// Calls that may run at the same time; one more is refused at once rather than queued without
 /// bound.
 const MAX_CALLS: usize = 1024;
-
-/// What the policy calls a file that is one.
-const IMAGE: &str = "image";
 
 /// The one way to run a tool. Built once; shared by all transports.
 pub struct Corridor {
@@ -53,55 +51,6 @@ struct Shown {
     definition: ToolDefinition,
     shape: ToolShape,
     sensitive: Vec<FieldPattern>,
-}
-
-/// What stays the same of a call between the policy's two looks at it.
-struct Scene<'a> {
-    caller: &'a Caller,
-    shape: &'a ToolShape,
-    model: Option<String>,
-    provider: Option<String>,
-    secrets: Vec<String>,
-    files: Vec<FileFact>,
-}
-
-impl<'a> Scene<'a> {
-    /// Of a call that would use what `plan` says.
-    fn planned(caller: &'a Caller, shape: &'a ToolShape, plan: &Plan) -> Self {
-        let fact = |file: &PlannedFile| FileFact {
-            path: file.path.clone(),
-            size: file.size,
-            kind: IMAGE.to_owned(),
-        };
-        Self {
-            caller,
-            shape,
-            model: plan.model().map(str::to_owned),
-            provider: plan.provider().map(str::to_owned),
-            secrets: plan.first_secrets(),
-            files: plan.files.iter().map(fact).collect(),
-        }
-    }
-
-    /// Of a call of which it is not known what it would use.
-    fn unplanned(caller: &'a Caller, shape: &'a ToolShape) -> Self {
-        Self::planned(caller, shape, &Plan::default())
-    }
-
-    fn facts<'b>(&'b self, args: &'b Map<String, Value>, usage: Usage) -> Facts<'b> {
-        Facts {
-            principal: &self.caller.principal,
-            client: self.caller.client.as_ref(),
-            tool: self.shape,
-            args,
-            model: self.model.as_deref(),
-            provider: self.provider.as_deref(),
-            files: &self.files,
-            secrets: &self.secrets,
-            usage,
-            now: jiff::Timestamp::now(),
-        }
-    }
 }
 
 /// What the policy knows of a registry's tools.
@@ -279,8 +228,10 @@ impl Corridor {
         };
         if let Err(error) = plan.read_files(&self.workspace).await {
             passage.unfit(validated.arguments()).await?;
+            let files = unread(&plan, &self.workspace);
+            passage.unread(&error, files.iter().map(|file| file.path.clone()));
             let scene = Scene {
-                files: self.unread(&plan),
+                files,
                 ..Scene::planned(&caller, &shown.shape, &plan)
             };
             let judged = self.judge_failed(passage, &scene, validated.arguments(), |verdict| {
@@ -434,18 +385,6 @@ impl Corridor {
         }
         kept(self.decided(passage, policy::Direction::Input, &decision, false)).await?;
         Err(denied(&decision))
-    }
-
-    /// What the policy knows of files that could not be read: what they would be called.
-    fn unread(&self, plan: &Plan) -> Vec<FileFact> {
-        let names = plan.wanted.iter();
-        let names = names.flat_map(|wanted| self.workspace.candidates(&wanted.path));
-        let fact = |path| FileFact {
-            path,
-            size: 0,
-            kind: IMAGE.to_owned(),
-        };
-        names.map(fact).collect()
     }
 
     /// Records a decision, unless there is nothing to decide by.

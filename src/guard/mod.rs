@@ -15,6 +15,7 @@ mod received;
 mod recording;
 pub mod redaction;
 mod refusal;
+mod scene;
 mod schema;
 mod unauthenticated;
 mod usage;

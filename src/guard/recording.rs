@@ -23,7 +23,7 @@ use crate::{
     guard::redaction::Direction,
     models::{Fallback, Selected},
     settings::milliseconds,
-    tools::{AnsweredBy, Plan, PlannedFile, Spent, ToolError},
+    tools::{AnsweredBy, FileError, Plan, PlannedFile, Spent, ToolError},
 };
 
 /// The longest text of a client's own that is recorded, in characters.
@@ -65,6 +65,8 @@ pub(super) struct Passage<'a> {
     base: Record,
     started: Instant,
     has_ended: bool,
+    /// Which files could not be read, and why.
+    unread: Option<String>,
 }
 
 impl Recording {
@@ -84,6 +86,7 @@ impl Recording {
             base,
             started: Instant::now(),
             has_ended: false,
+            unread: None,
         }
     }
 
@@ -153,6 +156,12 @@ impl Passage<'_> {
             sha256: hexadecimal(&file.digest),
         };
         self.base.files = plan.files.iter().map(recorded).collect();
+    }
+
+    /// Notes that a file could not be read, and what the files would be called.
+    pub(super) fn unread(&mut self, error: &FileError, names: impl Iterator<Item = String>) {
+        let names: Vec<String> = names.collect();
+        self.unread = Some(format!("{error}: {}", names.join(", ")));
     }
 
     /// Records that the call is accepted. It must not run before the record is kept.
@@ -260,6 +269,9 @@ impl Passage<'_> {
         let mut record = self.end(refusal.outcome(), Some(refusal.code()));
         if let Refusal::Failed(ToolError::Model(error)) = refusal {
             record.also_asked = attempts(&error.about.also_asked);
+        }
+        if let Some(unread) = &self.unread {
+            record.detail = Some(self.recording.cleaned(unread));
         }
         let kept = self.recording.audit.enqueue(record).kept().await;
         self.log(refusal);

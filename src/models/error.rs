@@ -95,6 +95,11 @@ pub enum ModelErrorKind {
         /// What was wrong with the connection, in our words.
         cause: Option<&'static str>,
     },
+    /// One side did not take the other's certificate.
+    TlsFailed {
+        /// Whether we showed one, too.
+        shows: bool,
+    },
     /// It failed too often in a row, and is not asked for a while.
     LeftAlone {
         /// For how much longer; `None`: another call is trying it now.
@@ -169,6 +174,7 @@ impl ModelError {
             ModelErrorKind::InvalidArgument { .. } => "invalid_argument",
             ModelErrorKind::ContentFiltered => "content_filtered",
             ModelErrorKind::UpstreamDown { .. } => "upstream_down",
+            ModelErrorKind::TlsFailed { .. } => "tls_failed",
             ModelErrorKind::LeftAlone { .. } => "left_alone",
             ModelErrorKind::QueueFull => "queue_full",
             ModelErrorKind::TimedOut { .. } => "timed_out",
@@ -322,6 +328,20 @@ impl fmt::Display for ModelError {
                     None => write!(f, "{from} is overloaded or failing; ")?,
                 }
                 when(f, *retry_after)
+            }
+            ModelErrorKind::TlsFailed { shows } => {
+                write!(
+                    f,
+                    "no connection to {from} can be made over TLS: its certificate is of an \
+                     authority that is not trusted here (`ca_file`), or for another name than \
+                     that in `base_url`"
+                )?;
+                let ours = ", or it does not take the client certificate";
+                write!(
+                    f,
+                    "{}; the operator must look at that",
+                    if *shows { ours } else { "" }
+                )
             }
             ModelErrorKind::LeftAlone { retry_after } => {
                 write!(

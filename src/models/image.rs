@@ -45,7 +45,7 @@ pub enum NoImage {
     #[error("write an image as a path, as `data:image/png;base64,…` or as an `https://…` address")]
     Form,
     /// A kind that not all vendors take.
-    #[error("images are PNG, JPEG, GIF or WebP, and their bytes must be what their type says")]
+    #[error("images are PNG, JPEG, GIF or WebP by their bytes, and a type that is stated is that")]
     Kind,
     /// Not base64.
     #[error("the image's base64 is broken")]

@@ -164,7 +164,10 @@ fn text(structured: &Value) -> String {
     for passed in structured["instead_of"].as_array().into_iter().flatten() {
         if let (Some(model), Some(because)) = (passed["model"].as_str(), passed["because"].as_str())
         {
-            facts.push(format!("instead of {model}: {because}"));
+            facts.push(match because {
+                "hedged" => format!("{model} was asked twice (hedged)"),
+                because => format!("instead of {model}: {because}"),
+            });
         }
     }
     let usage = &structured["usage"];

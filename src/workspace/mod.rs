@@ -80,16 +80,19 @@ pub enum Unreadable {
     #[error("is not in the workspace; only files below the folders of `workspace.roots` are read")]
     Outside,
     /// Nothing is there.
-    #[error("is not there; write its path from a folder of the workspace, or the whole path")]
+    #[error(
+        "is not there; write its path below a folder of the workspace, without that folder's own \
+         name, or the whole path"
+    )]
     Absent,
     /// The system forbids it, or the path leads out of the workspace.
-    #[error("may not be read, or is a link that leads out of the workspace")]
+    #[error("may not be read, or its path leads out of the workspace")]
     Forbidden,
     /// A folder, a pipe, a device.
     #[error("is not a regular file")]
     NotAFile,
     /// Too large, alone or with the others.
-    #[error("is too large, alone or with the others of this call; send a smaller one")]
+    #[error("is too large: at most 5 MiB, and 16 MiB with the others of this call")]
     TooLarge,
     /// Other calls hold as many files as may be held.
     #[error("must wait until other calls end; try again in a moment")]

@@ -12,7 +12,7 @@ use super::{
     guarded::{AUDIT, events, guarded, serve, text},
 };
 use crate::support::{
-    keyward::{Keyward, Setup},
+    keyward::{Keyward, LEGACY, Setup},
     upstream::{Dialect, Upstream},
 };
 
@@ -147,6 +147,52 @@ fn the_policy_judges_files_by_what_they_are() {
 const PRIVATE: &str = "policy:\n  rules:\n    - id: private\n      when: { tools: [chat], direction: input }\n      \
                        condition: \"files.exists(f, f.path.startsWith('pictures/private/'))\"\n      \
                        action: deny\n";
+
+#[test]
+fn a_person_who_approves_is_told_which_file_it_is() {
+    let upstream = upstream();
+    let rules = PRIVATE.replace("deny", "require_approval");
+    let setup = arranged(&upstream, &format!("{AUDIT}{WORKSPACE}{rules}"));
+    let pictures = pictures(&setup);
+    fs::create_dir(pictures.join("private")).unwrap();
+    fs::write(pictures.join("private/face.png"), png("face")).unwrap();
+    symlink("private/face.png", pictures.join("open.png")).unwrap();
+    let mut keyward = setup.serve();
+    let params = json!({
+        "protocolVersion": LEGACY, "capabilities": { "elicitation": {} },
+        "clientInfo": { "name": "asker", "version": "7" },
+    });
+    keyward.request("initialize", params);
+    keyward.notify("notifications/initialized", json!({}));
+    let arguments = json!({ "prompt": "look", "images": ["open.png"] });
+    let call = keyward.start_request(
+        "tools/call",
+        json!({ "name": "chat", "arguments": arguments }),
+    );
+    let asked = keyward.read();
+    let question = asked["params"]["message"].as_str().unwrap();
+    let file = format!(
+        "file: pictures/private/face.png ({} bytes)",
+        png("face").len()
+    );
+    assert!(question.contains(&file), "{question}");
+    keyward.send(&json!({
+        "jsonrpc": "2.0", "id": asked["id"], "result": { "action": "accept", "content": {} },
+    }));
+    assert_eq!(keyward.answer_to(call)["result"]["isError"], false);
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[test]
+fn a_file_that_is_not_read_is_told_in_the_audit_by_the_name_that_it_would_have() {
+    let upstream = upstream();
+    let mut keyward = serve(arranged(&upstream, &format!("{AUDIT}{WORKSPACE}")));
+    show(&mut keyward, "./no/../absent.png");
+    let ended = &events(&keyward.setup, "call_ended")[0];
+    let detail = ended["detail"].as_str().unwrap();
+    assert!(detail.contains("is not there"), "{ended}");
+    assert!(detail.ends_with(": pictures/absent.png"), "{ended}");
+}
 
 #[test]
 fn a_file_is_judged_by_where_it_is_however_its_path_is_written() {

@@ -57,7 +57,7 @@ pub(super) async fn check(world: World, name: &str, as_json: bool) -> Exit {
         print(json!({
             "model": model, "provider": provider, "host": host, "answered": true,
             "latency_ms": latency_ms, "usage": completion.usage, "cost_usd": completion.cost, "key": completion.key,
-            "finish_reason": completion.finish_reason,
+            "finish_reason": completion.finish_reason, "instead_of": completion.instead_of,
         }));
         return Exit::Done;
     }
@@ -65,8 +65,14 @@ pub(super) async fn check(world: World, name: &str, as_json: bool) -> Exit {
     print(format_args!("answered  in {latency_ms} ms"));
     print(match completion.usage {
         Some(usage) => format!(
-            "tokens    {} in, {} out",
-            usage.input_tokens, usage.output_tokens
+            "tokens    {} in, {} out{}",
+            usage.input_tokens,
+            usage.output_tokens,
+            if usage.is_estimate {
+                ", counted here"
+            } else {
+                ""
+            }
         ),
         None => "tokens    not told".to_owned(),
     });
@@ -74,6 +80,9 @@ pub(super) async fn check(world: World, name: &str, as_json: bool) -> Exit {
         Some(cost) => format!("cost      {:.6} USD by list price", cost.usd()),
         None => "cost      unknown".to_owned(),
     });
+    if !completion.instead_of.is_empty() {
+        print("hedged    asked twice, as `hedge_after` says; the vendor may charge for both");
+    }
     print(format_args!(
         "key       {}",
         completion.key.as_deref().unwrap_or("none was sent")

@@ -26,6 +26,7 @@ pub(super) fn show(world: &World, name: &str, as_json: bool) -> Exit {
     }
     for (fact, value) in told.as_object().into_iter().flatten() {
         let value = match value {
+            price @ Value::Object(_) if fact == "price" => in_words(price),
             Value::Null => "unknown".to_owned(),
             Value::String(text) => text.clone(),
             Value::Array(items) if items.is_empty() => "none".to_owned(),
@@ -41,6 +42,32 @@ pub(super) fn show(world: &World, name: &str, as_json: bool) -> Exit {
         print(format_args!("{fact:<18}{value}"));
     }
     Exit::Done
+}
+
+/// A price as people read it: US dollars for a million tokens.
+fn in_words(price: &Value) -> String {
+    let amounts = |price: &Value| {
+        let words = [
+            ("input", "in"),
+            ("cached_input", "cached"),
+            ("cache_write", "cache write"),
+            ("output", "out"),
+        ];
+        let told = words.iter().filter_map(|(field, word)| {
+            let amount = price[field].as_f64()?;
+            Some(format!("{amount} {word}"))
+        });
+        told.collect::<Vec<_>>().join(", ")
+    };
+    let mut text = format!("{} USD for a million tokens", amounts(price));
+    if let Some(tokens) = price["above"]["tokens"].as_u64() {
+        let above = amounts(&price["above"]);
+        text.push_str(&format!("; with more than {tokens} in {above}"));
+    }
+    if let Some(day) = price["as_of"].as_str() {
+        text.push_str(&format!(" ({day})"));
+    }
+    text
 }
 
 fn told(world: &World, selected: &Selected, facts: &ModelFacts) -> Value {

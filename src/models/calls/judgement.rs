@@ -42,6 +42,7 @@ pub(super) fn is_cause_to_ask_another(error: &ModelError) -> bool {
             error.about.is_unsent || error.about.status.is_some()
         }
         ModelErrorKind::TimedOut { stage, .. } => *stage == Stage::Connect,
+        ModelErrorKind::TlsFailed { .. } => error.about.is_unsent,
         _ => false,
     }
 }

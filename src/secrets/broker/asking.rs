@@ -252,7 +252,8 @@ impl Broker {
         let exchange = self.bound(name).exchange.as_ref();
         let takes_object = exchange.is_some_and(|exchange| exchange.takes_object());
         if !takes_object && resolved.is_whole && is_object(resolved.found.value.as_slice()) {
-            let what = "is a JSON object; name the member that is the key, as in `#api_key`";
+            let what = "the value is a JSON object; name the member that is the key, as in `#api_key`, or \
+                        write `exchange` if it is the key of a service account";
             let error = ProviderError::new(ErrorKind::Malformed, what);
             return Err(failed(&resolved.provider, error));
         }

@@ -36,18 +36,38 @@ impl LazyClient {
     }
 }
 
+/// Why a certificate cannot be shown. In our words, for clients too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unproven {
+    /// The key is another's: one of the two may have been renewed before the other.
+    NoPair,
+    /// Anything else.
+    Unfit(&'static str),
+}
+
+impl From<Unproven> for ModelErrorKind {
+    fn from(why: Unproven) -> Self {
+        let cause = match why {
+            Unproven::NoPair => {
+                "the client certificate and its key are no pair, or the certificate is of X.509 \
+                 version 1, which is too old"
+            }
+            Unproven::Unfit(what) => what,
+        };
+        Self::ClientSetup { cause }
+    }
+}
+
 /// What the certificate of `config` and its `key` prove together.
-pub(super) async fn identity(
-    config: &ProviderConfig,
-    key: &Lent,
-) -> Result<Identity, ModelErrorKind> {
+pub(super) async fn identity(config: &ProviderConfig, key: &Lent) -> Result<Identity, Unproven> {
     let shown = config.client_certificate.as_ref();
     let file = shown.map(|shown| shown.file.clone()).unwrap_or_default();
     let chain = spawn_blocking(move || read_chain(&file)).await;
     let chain = chain.unwrap_or(None);
-    let chain = chain.ok_or("its `client_certificate_file` cannot be read");
-    let identity = chain.and_then(|chain| key.secret().expose(|pem| proven(&chain, pem)));
-    identity.map_err(|cause| ModelErrorKind::ClientSetup { cause })
+    let chain = chain.ok_or(Unproven::Unfit(
+        "its `client_certificate_file` cannot be read",
+    ))?;
+    key.secret().expose(|pem| proven(&chain, pem))
 }
 
 /// A client of its own for one call: it shows `identity`, whose key goes with the last connection of
@@ -70,20 +90,33 @@ fn read_chain(file: &Path) -> Option<Vec<u8>> {
     fits.then(|| std::fs::read(file).ok()).flatten()
 }
 
-fn proven(chain: &[u8], key: &[u8]) -> Result<Identity, &'static str> {
+fn proven(chain: &[u8], key: &[u8]) -> Result<Identity, Unproven> {
+    let has = |what: &[u8]| chain.windows(what.len()).any(|found| found == what);
+    if has(b"PRIVATE KEY-----") {
+        return Err(Unproven::Unfit(
+            "its `client_certificate_file` holds a private key, which belongs in a secret",
+        ));
+    }
+    if !has(b"-----BEGIN CERTIFICATE-----") {
+        return Err(Unproven::Unfit(
+            "its `client_certificate_file` holds no PEM certificate",
+        ));
+    }
     // One buffer of the right size: a growing one leaves its old self behind.
     let mut whole = Zeroizing::new(Vec::with_capacity(chain.len() + key.len() + 1));
     whole.extend_from_slice(chain);
     whole.push(b'\n');
     whole.extend_from_slice(key);
     let identity = Identity::from_pem(&whole).map_err(|_| {
-        "its `client_certificate_file` holds no PEM certificate, or the secret that \
-         `client_key_secret` names no private key in PEM without a passphrase"
+        Unproven::Unfit(
+            "the secret that `client_key_secret` names is no private key in PEM without a \
+             passphrase",
+        )
     })?;
     // Without authorities, so that nothing but the pair can be at fault.
     let pair = Client::builder().tls_certs_only([]).no_proxy();
     let pair = pair.identity(identity.clone()).build();
-    pair.map_err(|_| "the client certificate and its key are no pair")?;
+    pair.map_err(|_| Unproven::NoPair)?;
     Ok(identity)
 }
 

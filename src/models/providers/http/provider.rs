@@ -4,7 +4,7 @@
 //! before the key is fetched, and the key is fetched when nothing is left to do but send. The
 //! secret is held until the answer has passed the filter, and no longer.
 
-use std::{borrow::Cow, io, time::Duration};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -17,8 +17,9 @@ use tokio::time::timeout;
 use super::{
     Asked, Refused, Wire,
     answer::{Answer, Whole},
+    broken::failure,
     check::{check, check_length},
-    client::{LazyClient, identity, showing},
+    client::{LazyClient, Unproven, identity, showing},
     key, stream,
 };
 use crate::{
@@ -50,8 +51,20 @@ struct Trace {
     status: Option<StatusCode>,
     request_id: Option<String>,
     key: Option<String>,
+    client_key: Option<String>,
     has_begun: bool,
     is_unsent: bool,
+}
+
+impl Trace {
+    /// The keys that were used, in words.
+    fn keys(&self) -> Option<String> {
+        match (&self.key, &self.client_key) {
+            (Some(key), Some(client)) => Some(format!("{key}; certificate: {client}")),
+            (None, Some(client)) => Some(format!("certificate: {client}")),
+            (key, None) => key.clone(),
+        }
+    }
 }
 
 /// One request and its answer's first part.
@@ -117,7 +130,7 @@ impl HttpProvider {
             config: &self.config,
         };
         let body = Bytes::from(self.wire.body(&asked)?);
-        let client = self.client(&url, cx).await?;
+        let client = self.client(&url, cx, trace).await?;
         let request = self.request(&client, &url, body.clone())?;
         let lent = match &self.keys.key {
             None => None,
@@ -142,20 +155,27 @@ impl HttpProvider {
 
     /// The client that connects: one for all calls or, where it shows a certificate, one for this
     /// call alone, since it keeps the certificate's private key as long as it lives.
-    async fn client(&self, url: &Url, cx: &CallContext) -> Result<Client, ModelErrorKind> {
+    async fn client(
+        &self,
+        url: &Url,
+        cx: &CallContext,
+        trace: &mut Trace,
+    ) -> Result<Client, ModelErrorKind> {
         let Some(key) = &self.keys.client_key else {
             return self.client.get(&self.config).await;
         };
         let lent = lend(key, &cx.identity, url).await?;
+        trace.client_key = Some(describe(lent.secret()));
         let identity = match identity(&self.config, &lent).await {
             Ok(identity) => identity,
-            Err(refused) => {
+            Err(Unproven::NoPair) => {
                 // The file may have been renewed since the key was: then there is a newer key.
                 let (used, refusal) = (lent.put_away(), Refusal::OfTheKey);
                 let newer = key.lend_after_refusal(&used, refusal, &cx.identity, url);
-                let newer = newer.await.ok().flatten().ok_or(refused)?;
+                let newer = newer.await.ok().flatten().ok_or(Unproven::NoPair)?;
                 identity(&self.config, &newer).await?
             }
+            Err(unfit) => return Err(unfit.into()),
         };
         showing(&self.config, identity).await
     }
@@ -224,8 +244,7 @@ impl HttpProvider {
             }),
             Ok(Err(error)) => {
                 trace.is_unsent = error.is_connect();
-                let shows = self.config.client_certificate.is_some();
-                Err(failure(&error, timeouts.connect, shows))
+                Err(failure(&error, &self.config))
             }
             Ok(Ok(response)) => Ok(Exchange {
                 response,
@@ -355,7 +374,7 @@ impl ModelProvider for HttpProvider {
                         provider: self.config.name.clone(),
                         usage: Some(usage),
                         cost: self.cost(&request.model, Some(usage)),
-                        key: trace.key,
+                        key: trace.keys(),
                         instead_of: Vec::new(),
                         finish_reason,
                     })
@@ -365,8 +384,8 @@ impl ModelProvider for HttpProvider {
                         provider: Some(self.config.name.clone()),
                         model: Some(request.model.clone()),
                         status: trace.status.map(|status| status.as_u16()),
+                        key: trace.keys(),
                         upstream_request_id: trace.request_id,
-                        key: trace.key,
                         has_begun: trace.has_begun,
                         is_unsent: trace.is_unsent,
                         also_asked: Vec::new(),
@@ -413,53 +432,6 @@ fn request_id(headers: &HeaderMap, holds_key: impl Fn(&str) -> bool) -> Option<S
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let is_id = (1..=64).contains(&id.len()) && id.chars().all(plain) && !holds_key(id);
     is_id.then(|| id.to_owned())
-}
-
-/// Why nothing came back. The error itself names the URL and is not passed on. `shows`: whether
-/// the client showed a certificate, too.
-fn failure(error: &reqwest::Error, connect: Duration, shows: bool) -> ModelErrorKind {
-    // A connection that broke while it was waited on times out, too, and was sent on.
-    if error.is_timeout() && error.is_connect() {
-        return ModelErrorKind::TimedOut {
-            stage: Stage::Connect,
-            after: connect,
-        };
-    }
-    let cause = if error.is_dns() {
-        "its name cannot be resolved"
-    } else if !error.is_connect() {
-        "the connection broke"
-    } else {
-        match innermost_io(error) {
-            Some(io::ErrorKind::ConnectionRefused) => "the connection was refused",
-            // A server refuses a certificate when the handshake is over for the one who showed it.
-            Some(io::ErrorKind::InvalidData) if shows => {
-                "its certificate, ours or the TLS handshake was refused"
-            }
-            Some(io::ErrorKind::InvalidData) => "its certificate or the TLS handshake was refused",
-            _ => "the connection failed",
-        }
-    };
-    ModelErrorKind::UpstreamDown {
-        retry_after: None,
-        cause: Some(cause),
-    }
-}
-
-/// The kind of the innermost I/O error. TLS wraps its refusals in these, and an I/O error does not
-/// count what it wraps as its source.
-fn innermost_io(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
-    let mut kind = None;
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let io = error.downcast_ref::<io::Error>();
-        kind = io.map(io::Error::kind).or(kind);
-        let wrapped = io.and_then(io::Error::get_ref);
-        next = wrapped
-            .map(|inner| inner as &(dyn std::error::Error + 'static))
-            .or(error.source());
-    }
-    kind
 }
 
 #[cfg(test)]
