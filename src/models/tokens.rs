@@ -52,10 +52,13 @@ fn guess(text: &str) -> u64 {
 
 #[cfg(feature = "tiktoken")]
 mod encoding {
-    use std::{panic::catch_unwind, sync::Arc};
+    use std::{
+        panic::catch_unwind,
+        sync::{Arc, LazyLock},
+    };
 
     use tiktoken_rs::{
-        o200k_base_singleton,
+        CoreBPE, O200K_BASE_PAT_STR,
         tokenizer::{Tokenizer, get_tokenizer},
     };
     use tokio::{sync::Semaphore, task::spawn_blocking};
@@ -90,6 +93,20 @@ mod encoding {
         }
     }
 
+    /// `o200k_base`, of what `build.rs` packed of it; `None`, if that was broken.
+    static O200K_BASE: LazyLock<Option<CoreBPE>> = LazyLock::new(|| {
+        let mut packed = &include_bytes!(concat!(env!("OUT_DIR"), "/o200k_base"))[..];
+        let tokens = std::iter::from_fn(move || {
+            let (length, rest) = packed.split_first()?;
+            let (token, behind) = rest.split_at_checked(usize::from(*length))?;
+            packed = behind;
+            Some(token.to_vec())
+        });
+        // Special tokens are not looked for in texts of others.
+        let special = std::iter::empty().collect();
+        CoreBPE::new(tokens.zip(0..).collect(), special, O200K_BASE_PAT_STR).ok()
+    });
+
     /// How much is encoded at a time. A piece that has no end in it, such as a megabyte of one
     /// letter, costs more than in proportion to its length.
     const PIECE_BYTES: usize = 4 * 1024;
@@ -108,12 +125,13 @@ mod encoding {
 
     /// `None`, if the encoder gives up.
     pub(super) fn count(text: &str) -> Option<u64> {
+        let encoding = O200K_BASE.as_ref()?;
         let mut rest = text;
         let mut tokens = 0;
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at(end_of_piece(rest));
             // The encoder's pattern has a limit of steps, and the encoder takes reaching it for a bug.
-            let encode = || o200k_base_singleton().encode_ordinary(piece).len() as u64;
+            let encode = || encoding.encode_ordinary(piece).len() as u64;
             tokens += catch_unwind(encode).ok()?;
             rest = behind;
         }
@@ -174,9 +192,23 @@ mod encoding {
         }
 
         #[test]
+        fn what_was_packed_is_the_published_encoding() {
+            let published = tiktoken_rs::o200k_base_singleton();
+            let packed = O200K_BASE.as_ref().unwrap();
+            for rank in 0..200_000 {
+                let [packed, published] =
+                    [packed, published].map(|encoding| encoding.decode_bytes(&[rank]).ok());
+                // The last two are special, or nothing.
+                assert!(packed == published || rank >= 199_998, "{rank}");
+            }
+        }
+
+        #[test]
         fn a_text_is_cut_where_no_token_is_and_hostile_ones_end() {
             let prose = "The key is fetched just in time. ".repeat(400);
-            let whole = o200k_base_singleton().encode_ordinary(&prose).len() as u64;
+            let whole = tiktoken_rs::o200k_base_singleton()
+                .encode_ordinary(&prose)
+                .len() as u64;
             assert_eq!(count(&prose), Some(whole));
             for letters in ["A", " ", "a", "\n", "é", "\u{300}", "'", "{"] {
                 let long = letters.repeat(200_000 / letters.len());
