@@ -149,7 +149,8 @@ pub fn first_text() {
                 let began = Instant::now();
                 let call = house.selected.provider.complete(&request, &cx);
                 let first = async {
-                    progress.changed().await.unwrap();
+                    let told = progress.wait_for(|progress| progress.characters > 0);
+                    told.await.unwrap();
                     began.elapsed()
                 };
                 let (answer, first) = tokio::join!(call, first);
