@@ -157,19 +157,7 @@ fn a_person_who_approves_is_told_which_file_it_is() {
     fs::create_dir(pictures.join("private")).unwrap();
     fs::write(pictures.join("private/face.png"), png("face")).unwrap();
     symlink("private/face.png", pictures.join("open.png")).unwrap();
-    let mut keyward = setup.serve();
-    let params = json!({
-        "protocolVersion": LEGACY, "capabilities": { "elicitation": {} },
-        "clientInfo": { "name": "asker", "version": "7" },
-    });
-    keyward.request("initialize", params);
-    keyward.notify("notifications/initialized", json!({}));
-    let arguments = json!({ "prompt": "look", "images": ["open.png"] });
-    let call = keyward.start_request(
-        "tools/call",
-        json!({ "name": "chat", "arguments": arguments }),
-    );
-    let asked = keyward.read();
+    let (mut keyward, call, asked) = asking(setup, "open.png");
     let question = asked["params"]["message"].as_str().unwrap();
     let file = format!(
         "file: pictures/private/face.png ({} bytes)",
@@ -181,6 +169,46 @@ fn a_person_who_approves_is_told_which_file_it_is() {
     }));
     assert_eq!(keyward.answer_to(call)["result"]["isError"], false);
     assert_eq!(upstream.seen().len(), 1);
+}
+
+/// A client that can ask a person shows an image; gives its call and the question.
+fn asking(setup: Setup, image: &str) -> (Keyward, u64, Value) {
+    let mut keyward = setup.serve();
+    let params = json!({
+        "protocolVersion": LEGACY, "capabilities": { "elicitation": {} },
+        "clientInfo": { "name": "asker", "version": "7" },
+    });
+    keyward.request("initialize", params);
+    keyward.notify("notifications/initialized", json!({}));
+    let arguments = json!({ "prompt": "look", "images": [image] });
+    let call = keyward.start_request(
+        "tools/call",
+        json!({ "name": "chat", "arguments": arguments }),
+    );
+    let asked = keyward.read();
+    (keyward, call, asked)
+}
+
+#[test]
+fn an_approval_is_for_the_bytes_that_were_there_when_it_was_asked_for() {
+    let upstream = upstream();
+    let rules = PRIVATE.replace("deny", "require_approval");
+    let setup = arranged(&upstream, &format!("{WORKSPACE}{rules}"));
+    let file = pictures(&setup).join("private/face.png");
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    fs::write(&file, png("face")).unwrap();
+    let (mut keyward, _, asked) = asking(setup, "private/face.png");
+    fs::write(&file, png("fake")).unwrap();
+    keyward.send(&json!({
+        "jsonrpc": "2.0", "id": asked["id"], "result": { "action": "accept", "content": {} },
+    }));
+    // Whatever comes next, it is not the answer to what nobody has approved.
+    let next = keyward.read();
+    assert!(
+        next["method"] == "elicitation/create" || next["result"]["isError"] == true,
+        "{next}"
+    );
+    assert!(upstream.seen().is_empty());
 }
 
 #[test]
