@@ -1,3 +1,5 @@
+//! Which files are read, and that no path leads to others.
+
 use std::{fs, os::unix::fs::symlink};
 
 use proptest::prelude::*;
